@@ -1,0 +1,1 @@
+"""The resource types and their rules: values in, values out, no effects."""
