@@ -8,12 +8,12 @@ Every field has a default, so that a missing one is reported by validation in Ku
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import msgspec
 
 _ACRONYMS = {"ip": "IP", "ips": "IPs", "cidr": "CIDR", "cidrs": "CIDRs", "id": "ID", "uuid": "UUID", "pid": "PID",
-             "ipc": "IPC", "uri": "URI", "url": "URL", "iqn": "IQN"}
+             "ipc": "IPC", "uri": "URI", "url": "URL", "urls": "URLs", "iqn": "IQN", "api": "API", "fqdn": "FQDN"}
 
 
 def camel(name: str) -> str:
@@ -22,6 +22,7 @@ def camel(name: str) -> str:
     return first + "".join(_ACRONYMS.get(part, part.capitalize()) for part in rest)
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, omit_defaults=True, rename=camel):
     """The base of every API type: immutable, absent fields stay absent on the wire."""
 
@@ -41,6 +42,17 @@ def doc(text: str, *, merge_key: str = "", list_type: str = "", list_map_keys: t
     extra = {"mergeKey": merge_key, "listType": list_type, "listMapKeys": list_map_keys,
              "patchStrategy": patch_strategy or ("merge" if merge_key else ""), "required": required}
     return msgspec.Meta(description=text, extra={key: value for key, value in extra.items() if value})
+
+
+_T = TypeVar("_T")
+
+
+def written(kind: type[_T]) -> _T:
+    """Return the empty value of a type as a default that is written to the wire all the same.
+
+    For fields that clients expect to find: `restartCount: 0`, `ready: false`, `imageID: ""`.
+    """
+    return msgspec.field(default_factory=lambda: kind())  # a bare tuple as factory would count as "empty: leave out"
 
 
 # RFC 3339 in UTC with whole seconds, as Kubernetes writes it: "2017-09-20T12:00:00Z". "" means unset.
@@ -70,7 +82,7 @@ class ManagedFieldsEntry(Struct):
     api_version: Annotated[str, doc("Version the fields are written in.")] = ""
     time: Annotated[Time, doc("When the entry last changed.")] = ""
     fields_type: Annotated[str, doc("Always FieldsV1.")] = ""
-    fields_v1: Annotated[dict[str, Any] | None, doc("The set of fields.")] = msgspec.field(default=None, name="fieldsV1")
+    fields_v1: Annotated[dict[str, Any] | None, doc("The set of fields.")] = None
     subresource: Annotated[str, doc("Subresource the fields were written through.")] = ""
 
 

@@ -50,6 +50,7 @@ class Bus(Protocol):
 
         Raises:
             BusUnavailable: not connected, or the connection broke before the broker answered.
+            BusRefused: the message is too large or the access list forbids it.
         """
         ...
 
@@ -58,5 +59,9 @@ class Bus(Protocol):
         ...
 
 
-class BusUnavailable(Exception):
+class BusUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
     """The broker is away. Publish again after the next Connected."""
+
+
+class BusRefused(BusUnavailable):
+    """The broker does not take this message, now or later; publishing it again is of no use."""

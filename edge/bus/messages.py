@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import TypeVar, dataclass_transform
 
 import msgspec
 
-from edge.api import core
+from edge.api import core, topology
 
 VERSION = 1
 
 
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(msgspec.field,))
 class Struct(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The base of every message: absent fields have their default, unknown ones are ignored."""
 
-    version: int = VERSION
+    version: int = msgspec.field(default_factory=lambda: VERSION)  # made by a function, it is written to the wire
 
 
 class PodRef(msgspec.Struct, frozen=True):
@@ -24,7 +25,7 @@ class PodRef(msgspec.Struct, frozen=True):
     revision: str
 
 
-class DesiredIndex(Struct):
+class DesiredIndex(Struct, kw_only=True):
     """All the pods of one node: complete, so that one message is enough to notice what is missing or gone.
 
     `epoch` changes when the server starts: the agent then reports everything again.
@@ -34,7 +35,7 @@ class DesiredIndex(Struct):
     pods: tuple[PodRef, ...] = ()
 
 
-class DesiredPod(Struct):
+class DesiredPod(Struct, kw_only=True):
     """A pod with everything it needs. A set `pod.metadata.deletion_timestamp` means: stop it, then report it gone.
 
     `config_maps` and `secrets` are those the pod names, by name; a missing one is simply not there, and the agent
@@ -49,64 +50,19 @@ class DesiredPod(Struct):
     """For the pod's /var/run/secrets/kubernetes.io/serviceaccount; empty where there is none."""
 
 
-class ServicePort(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One port of a service with its ready backends as (address, port)."""
+class ServiceMessage(Struct, kw_only=True):
+    """One service, retained under its name; an empty payload says that it is gone."""
 
-    name: str = ""
-    protocol: str = "TCP"
-    port: int
-    node_port: int = 0
-    backends: tuple[tuple[str, int], ...] = ()
-    app_protocol: str = ""
+    service: topology.Service
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One address behind a service, for DNS: headless services list these; `hostname` names it."""
-
-    address: str
-    hostname: str = ""
-    node: str = ""
-    ready: bool = True
-
-
-class ServiceEntry(Struct):
-    """A service with its ready endpoints, for the packet rules and the DNS of every node."""
-
-    namespace: str
-    name: str
-    type: str = "ClusterIP"
-    cluster_ip: str = ""
-    """"None" for a headless service."""
-    external_name: str = ""
-    external_ips: tuple[str, ...] = ()
-    load_balancer_ips: tuple[str, ...] = ()
-    session_affinity_seconds: int = 0
-    """0: no affinity."""
-    external_traffic_policy: str = "Cluster"
-    publish_not_ready: bool = False
-    ports: tuple[ServicePort, ...] = ()
-    endpoints: tuple[Endpoint, ...] = ()
-
-
-class ClusterNode(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One node as the others must know it."""
-
-    name: str
-    address: str = ""
-    pod_cidr: str = ""
-
-
-class ClusterNodes(Struct):
+class ClusterMessage(Struct, kw_only=True):
     """All nodes, for routes, and the cluster-wide settings every node needs."""
 
-    nodes: tuple[ClusterNode, ...] = ()
-    pod_cidr: str = "10.244.0.0/16"
-    service_cidr: str = "10.96.0.0/12"
-    dns_address: str = "10.96.0.10"
-    domain: str = "cluster.local"
+    cluster: topology.Cluster
 
 
-class Reported(Struct):
+class Reported(Struct, kw_only=True):
     """The base of everything an agent sends: late messages are recognised by boot id and sequence."""
 
     boot_id: str
@@ -115,7 +71,7 @@ class Reported(Struct):
     """Grows by at least one with each message of one boot id."""
 
 
-class ReportedPod(Reported):
+class ReportedPod(Reported, kw_only=True):
     """The status of one pod. `terminated` says that nothing of it is left on the node."""
 
     uid: str
@@ -127,7 +83,7 @@ class ReportedPod(Reported):
     """The index epoch this answers."""
 
 
-class ReportedNode(Reported):
+class ReportedNode(Reported, kw_only=True):
     """The node: capacity, allocatable, conditions, addresses, images, versions, and the labels it gives itself."""
 
     status: core.NodeStatus
@@ -137,17 +93,17 @@ class ReportedNode(Reported):
     """Taints the node registers with (once, when its Node object is made)."""
 
 
-class Heartbeat(Reported):
+class Heartbeat(Reported, kw_only=True):
     """Says that the agent is alive. Every 10 s; never reaches the card."""
 
 
-class NodeState(Reported):
+class NodeState(Reported, kw_only=True):
     """Retained. `online` and `offline` are sent by the agent, `lost` by the broker as the agent's last will."""
 
     state: str
 
 
-class ReportedEvent(Reported):
+class ReportedEvent(Reported, kw_only=True):
     """Something worth an Event object."""
 
     uid: str = ""

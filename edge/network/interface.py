@@ -8,7 +8,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """The network of one pod: a namespace of its own with an address on the node's bridge."""
+    """The network of one pod: a namespace of its own with an address of the node's pod subnet."""
 
     pod_uid: str
     netns_path: str
@@ -27,7 +27,7 @@ class HostPort:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """To the pods of another node, through that node (host-gw)."""
+    """To the pods of another node, through that node (host-gw); without a gateway, onto the pod bridge."""
 
     destination: str
     gateway: str
@@ -48,7 +48,7 @@ class NetworkFailure(Exception):
 
 
 class Network(Protocol):
-    """Every method is safe to repeat."""
+    """Every method is safe to repeat. Raises NetworkFailure."""
 
     async def sandboxes(self) -> tuple[Sandbox, ...]:
         """Return the pod networks that exist, also those an earlier agent made."""
@@ -68,5 +68,5 @@ class Network(Protocol):
         ...
 
     async def apply_ruleset(self, ruleset: str) -> None:
-        """Replace our nftables table in one transaction. `ruleset` is nft's JSON."""
+        """Replace our nftables table in one transaction. `ruleset` is an nft script."""
         ...

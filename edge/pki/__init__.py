@@ -1,1 +1,1 @@
-""""""
+"""The cluster's own certificate authority, certificates, keys and tokens."""

@@ -70,8 +70,20 @@ class FutureRevision(Exception):
     """The revision asked for has not happened yet."""
 
 
+class StoreUnavailable(Exception):
+    """The write (or the opening) failed: disk full, I/O error, file in use, closed. Nothing of it is visible."""
+
+
+class StoreCorrupt(Exception):
+    """The file is damaged. The text says what to do about it."""
+
+
 class Store(Protocol):
-    """All methods are called from one asyncio loop. A write returns once it is durable, and is then visible."""
+    """All methods are called from one asyncio loop. A write returns once it is durable, and is then visible.
+
+    A write raises StoreUnavailable when it could not be made durable; nothing of it is visible then, and the store
+    goes on.
+    """
 
     @property
     def revision(self) -> Revision:
@@ -104,7 +116,9 @@ class Store(Protocol):
     def watch(self, prefix: str, *, after: Revision) -> AsyncIterator[Event]:
         """Yield every change of keys with `prefix` after that revision, in order, none lost or repeated.
 
-        Raises Compacted, at once or when this watcher falls too far behind.
+        The watcher is registered by the call itself, so nothing is lost before the first `__anext__`. Raises, from
+        the call, Compacted or FutureRevision; from the iteration, Compacted when this watcher falls too far behind.
+        The iteration ends when the store closes; `aclose` on the iterator ends it early.
         """
         ...
 

@@ -1,0 +1,164 @@
+"""Decides a container's environment: service variables, envFrom, env, and $(VAR) in values, command and arguments.
+
+See https://kubernetes.io/docs/tasks/inject-data-application/.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping
+
+from edge.agent import downward
+from edge.agent.surroundings import Surroundings
+from edge.api import core, topology
+from edge.bus import messages
+
+_REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+
+
+class UnresolvedError(Exception):
+    """Something the container needs is not there; the text is Kubernetes' message for CreateContainerConfigError."""
+
+
+def expand(text: str, env: Mapping[str, str]) -> str:
+    """Return text with `$(NAME)` replaced by known variables; unknown ones stay, `$$` is a dollar sign."""
+    def replacement(match: re.Match[str]) -> str:
+        if match[1] == "$":
+            return "$"
+        return env.get(match[2], match[0])
+    return _REFERENCE.sub(replacement, text)
+
+
+def secret_value(secret: core.Secret, key: str) -> bytes | None:
+    """Return a decoded value; None where there is no such key."""
+    if key in secret.string_data:
+        return secret.string_data[key].encode()
+    if key not in secret.data:
+        return None
+    try:
+        return base64.b64decode(secret.data[key], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def config_value(config: core.ConfigMap, key: str) -> bytes | None:
+    """Return a value of `data` or `binaryData`; None where there is no such key."""
+    if key in config.data:
+        return config.data[key].encode()
+    if key not in config.binary_data:
+        return None
+    try:
+        return base64.b64decode(config.binary_data[key], validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+def resolve(container: core.Container, desired: messages.DesiredPod, address: str,
+            around: Surroundings) -> tuple[tuple[str, str], ...]:
+    """Return the variables of a container, in the order they were defined.
+
+    Raises:
+        UnresolvedError: a ConfigMap, Secret, key or field that is not optional is missing.
+    """
+    pod = desired.pod
+    env = service_variables(around.services.values(), pod.metadata.namespace,
+                            links=pod.spec.enable_service_links is not False)
+    for source in container.env_from:
+        env.update(_from_source(source, desired))
+    for variable in container.env:
+        value = _value(variable, container, desired, address, around, env)
+        if value is not None:
+            env[variable.name] = value
+    return tuple(env.items())
+
+
+def _from_source(source: core.EnvFromSource, desired: messages.DesiredPod) -> dict[str, str]:
+    values: dict[str, bytes | None] = {}
+    namespace = desired.pod.metadata.namespace
+    if (wanted := source.config_map_ref) is not None:
+        config = desired.config_maps.get(wanted.name)
+        if config is not None:
+            values = {key: config_value(config, key) for key in config.data}
+        elif not wanted.optional:
+            raise UnresolvedError(f'configmap "{wanted.name}" not found')
+    elif (named := source.secret_ref) is not None:
+        secret = desired.secrets.get(named.name)
+        if secret is not None:
+            values = {key: secret_value(secret, key) for key in (*secret.data, *secret.string_data)}
+        elif not named.optional:
+            raise UnresolvedError(f'secret "{named.name}" not found')
+    else:
+        raise UnresolvedError(f"envFrom of pod {namespace}/{desired.pod.metadata.name} names no source")
+    return {source.prefix + key: _text(value) for key, value in values.items() if value is not None}
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _value(variable: core.EnvVar, container: core.Container, desired: messages.DesiredPod, address: str,
+           around: Surroundings, env: Mapping[str, str]) -> str | None:
+    source = variable.value_from
+    if source is None:
+        return expand(variable.value, env)
+    try:
+        if source.field_ref is not None:
+            return downward.field(desired.pod, source.field_ref.field_path, address, around)
+        if (wanted := source.resource_field_ref) is not None:
+            return downward.resource(container, wanted.resource, str(wanted.divisor or ""), around)
+    except downward.UnknownFieldError as error:
+        raise UnresolvedError(str(error)) from error
+    return _from_key(source, desired)
+
+
+def _from_key(source: core.EnvVarSource, desired: messages.DesiredPod) -> str | None:
+    namespace = desired.pod.metadata.namespace
+    if (wanted := source.config_map_key_ref) is not None:
+        config = desired.config_maps.get(wanted.name)
+        value = config_value(config, wanted.key) if config is not None else None
+        kind, name, key, optional, found = "ConfigMap", wanted.name, wanted.key, wanted.optional, config is not None
+    elif (named := source.secret_key_ref) is not None:
+        secret = desired.secrets.get(named.name)
+        value = secret_value(secret, named.key) if secret is not None else None
+        kind, name, key, optional, found = "Secret", named.name, named.key, named.optional, secret is not None
+    else:
+        return ""
+    if value is not None:
+        return _text(value)
+    if optional:
+        return None
+    if not found:
+        raise UnresolvedError(f'{kind.lower()} "{name}" not found')
+    raise UnresolvedError(f"couldn't find key {key} in {kind} {namespace}/{name}")
+
+
+def service_variables(services: Iterable[topology.Service], namespace: str, *, links: bool) -> dict[str, str]:
+    """Return the variables that name the services of the pod's namespace; `kubernetes` is always among them.
+
+    See https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables.
+    """
+    env: dict[str, str] = {}
+    for service in sorted(services, key=lambda each: (each.namespace, each.name)):
+        is_api = (service.namespace, service.name) == ("default", "kubernetes")
+        wanted = is_api or (links and service.namespace == namespace)
+        if wanted and service.ports and service.cluster_ip not in ("", "None"):
+            env.update(_variables(service))
+    return env
+
+
+def _variables(service: topology.Service) -> dict[str, str]:
+    prefix, address, first = _variable(service.name), service.cluster_ip, service.ports[0]
+    env = {f"{prefix}_SERVICE_HOST": address, f"{prefix}_SERVICE_PORT": str(first.port)}
+    env |= {f"{prefix}_SERVICE_PORT_{_variable(port.name)}": str(port.port) for port in service.ports if port.name}
+    env[f"{prefix}_PORT"] = f"{first.protocol.lower()}://{address}:{first.port}"
+    for port in service.ports:
+        stem, protocol = f"{prefix}_PORT_{port.port}_{port.protocol.upper()}", port.protocol.lower()
+        env |= {stem: f"{protocol}://{address}:{port.port}", f"{stem}_PROTO": protocol,
+                f"{stem}_PORT": str(port.port), f"{stem}_ADDR": address}
+    return env
+
+
+def _variable(name: str) -> str:
+    return name.upper().replace("-", "_")

@@ -1,0 +1,40 @@
+"""The little the streams server must know of the agent's pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerView:
+    """The newest attempt of one container of a pod."""
+
+    id: str = ""
+    """The engine's id; "" while there is none."""
+    attempt: int = 0
+    running: bool = False
+    tty: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PodView:
+    """One pod on this node."""
+
+    namespace: str
+    name: str
+    uid: str
+    address: str = ""
+    """The pod's IP, the node's for a pod in the host's network; "" before it has one."""
+    log_dir: str = ""
+    """Holds `<container>/<attempt>.log`."""
+    containers: dict[str, ContainerView] = field(default_factory=dict)
+    """By the names in the pod spec, init containers included; one that never started has no id."""
+
+
+class PodDirectory(Protocol):
+    """A read-only view of the agent's state, always the newest."""
+
+    def find(self, namespace: str, name: str) -> PodView | None: ...
+
+    def pods(self) -> tuple[PodView, ...]: ...

@@ -1,0 +1,139 @@
+"""Completes and judges an object on its way in: identity, defaults, what an update may change, validation.
+
+The order is Kubernetes': defaults, then what admission adds for the kind, then validation of the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from edge.api import defaults, errors, meta, scheme, times, validation
+from edge.apiserver import admission_kinds
+from edge.apiserver.admission_kinds import Settings
+from edge.apiserver.authenticate import User
+
+O = TypeVar("O", bound=meta.Object)  # noqa: E741
+# A generated name is cut so that base and suffix fit the 63 characters of a DNS label.
+LONGEST_GENERATED_BASE = 58
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Creation:
+    """What a create needs from outside: time, identity, chance, and who asks."""
+
+    now: datetime
+    uid: str
+    suffix: str
+    user: User
+    settings: Settings = Settings()
+
+
+def create(resource: scheme.Resource, obj: O, creation: Creation) -> O:
+    """Return the object as it is to be stored.
+
+    Raises:
+        errors.BadRequest: when a resourceVersion is set.
+        errors.Invalid: when there is no name, or validation finds something wrong.
+    """
+    if obj.metadata.resource_version:
+        raise errors.BadRequest("resourceVersion should not be set on objects to be created")
+    name = obj.metadata.name
+    if not name and obj.metadata.generate_name:
+        name = obj.metadata.generate_name[:LONGEST_GENERATED_BASE] + creation.suffix
+    if not name:
+        cause = errors.Cause(reason="FieldValueRequired", field="metadata.name",
+                             message="Required value: name or generateName is required")
+        raise errors.invalid(resource.group, resource.kind, "", (cause,))
+    metadata = msgspec.structs.replace(
+        obj.metadata, name=name, uid=creation.uid, creation_timestamp=times.render(creation.now), self_link="",
+        generation=1 if _counts_generations(resource) else 0, deletion_timestamp=None,
+        deletion_grace_period_seconds=None, namespace=obj.metadata.namespace if resource.namespaced else "")
+    obj = msgspec.structs.replace(obj, metadata=metadata, api_version=resource.api_version, kind=resource.kind)
+    obj = defaults.apply(admission_kinds.without_status(resource, obj))
+    obj = admission_kinds.on_create(obj, creation.user, creation.settings)
+    check(resource, obj, validation.create(obj))
+    return obj
+
+
+def update(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O:
+    """Return the object that replaces `old`, its resourceVersion left to the store.
+
+    On the main resource the status is kept, on a subresource everything else is.
+
+    Raises:
+        errors.Conflict: when `new` has another uid.
+        errors.Invalid: when validation finds something wrong.
+    """
+    check_uid(resource, new.metadata.uid, old)
+    if subresource:
+        merged = admission_kinds.on_subresource(new, old, subresource)
+    else:
+        merged = msgspec.structs.replace(new, metadata=_kept_metadata(new.metadata, old.metadata),
+                                         api_version=resource.api_version, kind=resource.kind)
+        if "status" in resource.subresources:
+            merged = msgspec.structs.replace(merged, status=getattr(old, "status"))  # noqa: B009
+        merged = admission_kinds.on_update(defaults.apply(merged), old)
+        _check_finalizers(resource, merged, old)
+    changed = getattr(merged, "spec", None) != getattr(old, "spec", None)
+    if changed and old.metadata.generation:
+        metadata = msgspec.structs.replace(merged.metadata, generation=old.metadata.generation + 1)
+        merged = msgspec.structs.replace(merged, metadata=metadata)
+    check(resource, merged, validation.update(merged, old))
+    return merged
+
+
+def check(resource: scheme.Resource, obj: meta.Object, causes: tuple[errors.Cause, ...]) -> None:
+    """Raise errors.Invalid when there are causes."""
+    if causes:
+        raise errors.invalid(resource.group, resource.kind, obj.metadata.name, causes)
+
+
+def check_uid(resource: scheme.Resource, uid: str, old: meta.Object) -> None:
+    """Raise errors.Conflict when a uid is asked for and the object has another."""
+    if uid and uid != old.metadata.uid:
+        raise errors.conflict(resource.group_resource, old.metadata.name,
+                              f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
+                              f"{old.metadata.uid}")
+
+
+def namespace_closed(group_resource: str, name: str, namespace: str) -> errors.Forbidden:
+    """Return the 403 of a create in a namespace that is on its way out."""
+    text = (f'{group_resource} "{name}" is forbidden: unable to create new content in namespace {namespace} '
+            "because it is being terminated")
+    plural, _, group = group_resource.partition(".")
+    details: dict[str, Any] = {"name": name, "group": group, "kind": plural, "causes": [
+        {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated",
+         "field": "metadata.namespace"}]}
+    return errors.Forbidden(text, details={key: value for key, value in details.items() if value})
+
+
+def with_revision(obj: O, revision: str) -> O:
+    """Return the object with that resourceVersion."""
+    return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, resource_version=revision))
+
+
+def _counts_generations(resource: scheme.Resource) -> bool:
+    return bool(resource.group) and "spec" in resource.type.__struct_fields__
+
+
+def _kept_metadata(new: meta.ObjectMeta, old: meta.ObjectMeta) -> meta.ObjectMeta:
+    """Return the new metadata with everything only the server may say taken from the old."""
+    return msgspec.structs.replace(
+        new, name=old.name, namespace=old.namespace, uid=old.uid, creation_timestamp=old.creation_timestamp,
+        generation=old.generation, deletion_timestamp=old.deletion_timestamp, self_link="",
+        deletion_grace_period_seconds=old.deletion_grace_period_seconds, generate_name=old.generate_name,
+        resource_version=old.resource_version)
+
+
+def _check_finalizers(resource: scheme.Resource, new: meta.Object, old: meta.Object) -> None:
+    added = [name for name in new.metadata.finalizers if name not in old.metadata.finalizers]
+    if old.metadata.deletion_timestamp and added:
+        shown = ", ".join(f'"{name}"' for name in added)
+        check(resource, new, (errors.Cause(
+            reason="FieldValueForbidden", field="metadata.finalizers",
+            message="Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers "
+                    f"[]string{{{shown}}}"),))

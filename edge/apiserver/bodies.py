@@ -1,0 +1,119 @@
+"""Reads request bodies: JSON or YAML into a typed object, with the words Kubernetes has for what is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import yaml
+
+from edge.api import codec, errors, meta, scheme
+
+LARGEST_REQUEST_BYTES = 3 * 1024 * 1024
+LARGEST_OBJECT_BYTES = 1_572_864
+_YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+_JSON_TYPES = ("", "application/json", "text/plain", "*/*")
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Timestamps(_Loader):  # type: ignore[misc, valid-type]
+    """YAML without dates: a timestamp stays the text it was written as."""
+
+
+_Timestamps.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in _Loader.yaml_implicit_resolvers.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A typed object, and the warnings that go with the answer."""
+
+    obj: meta.Object
+    warnings: tuple[str, ...] = ()
+
+
+def media_type(content_type: str) -> str:
+    """Return the media type without its parameters."""
+    return content_type.partition(";")[0].strip().lower()
+
+
+def too_large() -> errors.TooLarge:
+    """Return the 413 of a body that is over the limit."""
+    return errors.TooLarge(f"Request entity too large: limit is {LARGEST_REQUEST_BYTES}")
+
+
+def read(body: bytes, content_type: str) -> Any:
+    """Return what the body says.
+
+    Raises:
+        errors.UnsupportedMediaType: for anything but JSON and YAML.
+        errors.BadRequest: when it does not parse.
+    """
+    media = media_type(content_type)
+    if media in _YAML_TYPES:
+        return _yaml(body)
+    if media not in _JSON_TYPES and not media.endswith("+json"):
+        raise errors.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types "
+                                          "include: application/json, application/yaml")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise errors.BadRequest(f"couldn't get version/kind; json parse error: {error}") from error
+
+
+def _yaml(body: bytes) -> Any:
+    try:
+        return yaml.load(body, Loader=_Timestamps)  # noqa: S506 - built on the safe loader
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise errors.BadRequest(f"error converting YAML to JSON: {error}") from error
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """Return the value if it is an object. Raises errors.BadRequest otherwise."""
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise errors.BadRequest("couldn't get version/kind; json parse error: json: cannot unmarshal into Go value of "
+                                "type struct { APIVersion string; Kind string }")
+    return value
+
+
+def decode(resource: scheme.Resource, api_version: str, raw: dict[str, Any], field_validation: str = "",
+           *, version_set: bool = True) -> Decoded:
+    """Return the object that was sent to a path of `api_version`, in its stored version.
+
+    Raises:
+        errors.BadRequest: for another kind or version, a wrong type, or (Strict) an unknown field.
+    """
+    if version_set:
+        _check_kind(resource, api_version, raw)
+    stored = raw
+    if api_version != resource.api_version:
+        stored = scheme.convert_in(api_version, {**raw, "kind": resource.kind})
+    obj = codec.decode(resource, stored)
+    obj = msgspec.structs.replace(obj, api_version=resource.api_version, kind=resource.kind)
+    if field_validation == "Ignore":
+        return Decoded(obj)
+    unknown = [f'unknown field "{path}"' for path in codec.unknown_fields(resource.type, stored)]
+    if unknown and field_validation == "Strict":
+        version = api_version.rpartition("/")[2]
+        raise errors.BadRequest(f'{resource.kind} in version "{version}" cannot be handled as a {resource.kind}: '
+                                f"strict decoding error: {', '.join(unknown)}")
+    return Decoded(obj, tuple(unknown))
+
+
+def _check_kind(resource: scheme.Resource, api_version: str, raw: dict[str, Any]) -> None:
+    kind, version = raw.get("kind") or resource.kind, raw.get("apiVersion") or api_version
+    if kind != resource.kind:
+        raise errors.BadRequest(
+            f'{kind} in version "{str(version).rpartition("/")[2]}" cannot be handled as a {resource.kind}: '
+            f'no kind "{kind}" is registered for the path of "{resource.plural}"')
+    if version != api_version:
+        raise errors.BadRequest(f"the API version in the data ({version}) does not match the expected API version "
+                                f"({api_version})")
+
+
+def check_size(encoded: bytes) -> None:
+    """Raise errors.TooLarge when an object is over what the store takes."""
+    if len(encoded) > LARGEST_OBJECT_BYTES:
+        raise errors.TooLarge(f"Request entity too large: limit is {LARGEST_OBJECT_BYTES}")

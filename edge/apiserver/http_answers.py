@@ -1,0 +1,62 @@
+"""Makes aiohttp responses: JSON, errors as Status, warnings, compression."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from edge.api import errors
+
+_COMPRESS_FROM_BYTES = 128 * 1024
+_COMPRESSION_LEVEL = 1
+JSON = "application/json"
+
+
+def answer(request: web.BaseRequest, body: bytes, status: int = 200, content_type: str = JSON,
+           warnings: Sequence[str] = ()) -> web.Response:
+    """Return a response; a large body is compressed for a client that takes gzip."""
+    response = web.Response(body=body, status=status)
+    response.headers["Content-Type"] = content_type
+    response.headers["Cache-Control"] = "no-cache, private"
+    for text in warnings:
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+        response.headers.add("Warning", f'299 - "{escaped}"')
+    if len(body) > _COMPRESS_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.body = gzip.compress(body, _COMPRESSION_LEVEL, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Vary"] = "Accept-Encoding"
+    return response
+
+
+def as_json(request: web.BaseRequest, value: Any, status: int = 200, content_type: str = JSON,
+            warnings: Sequence[str] = ()) -> web.Response:
+    """Return a value as JSON."""
+    return answer(request, msgspec.json.encode(value) + b"\n", status, content_type, warnings)
+
+
+def failure(request: web.BaseRequest, error: errors.ApiError) -> web.Response:
+    """Return an error as a Status."""
+    response = as_json(request, error.status(), error.code)
+    retry = (error.details or {}).get("retryAfterSeconds")
+    if retry:
+        response.headers["Retry-After"] = str(retry)
+    if error.code == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="edge"'
+    return response
+
+
+def text(request: web.BaseRequest, body: str, status: int = 200) -> web.Response:
+    """Return plain text."""
+    return answer(request, body.encode(), status, "text/plain; charset=utf-8")
+
+
+class Taken(web.StreamResponse):
+    """Stands for a connection whose bytes somebody else has carried; nothing more is written to it."""
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Tell aiohttp that the peer is gone."""
+        raise ConnectionResetError("the connection was handed over")

@@ -1,0 +1,276 @@
+"""Answers requests for resources: reads the body, calls the service, and writes what the client asked to see."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from edge.api import autoscaling, codec, core, errors, meta, patch, policy, scheme
+from edge.apiserver import bodies, content, deletion, http_answers, render, service_subresources
+from edge.apiserver.authenticate import User
+from edge.apiserver.http_watch import Streamer
+from edge.apiserver.paths import ResourceRequest
+from edge.apiserver.render import View
+from edge.apiserver.service import Service
+from edge.apiserver.service_subresources import SignToken
+
+JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
+STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+_OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read and allowed."""
+
+    http: web.BaseRequest
+    asked: ResourceRequest
+    resource: scheme.Resource
+    view: View
+    user: User
+    body: bytes
+
+    @property
+    def content_type(self) -> str:
+        """The Content-Type of the request."""
+        return self.http.headers.get("Content-Type", "")
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The body as a JSON object."""
+        return bodies.mapping(bodies.read(self.body, self.content_type))
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """Return the body. Raises errors.TooLarge beyond the limit, without reading on."""
+    if not request.can_read_body:
+        return b""
+    if (request.content_length or 0) > bodies.LARGEST_REQUEST_BYTES:
+        raise bodies.too_large()
+    parts, size = [], 0
+    async for part in request.content.iter_any():
+        size += len(part)
+        if size > bodies.LARGEST_REQUEST_BYTES:
+            raise bodies.too_large()
+        parts.append(part)
+    return b"".join(parts)
+
+
+class Resources:
+    """The verbs over HTTP."""
+
+    def __init__(self, service: Service, sign_token: SignToken | None = None) -> None:
+        self._service = service
+        self._sign_token = sign_token
+        self._streamer = Streamer(service)
+        self._verbs: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
+            "get": self._get, "list": self._list, "watch": self._watch, "create": self._create,
+            "update": self._update, "patch": self._patch, "delete": self._delete,
+            "deletecollection": self._delete_collection}
+        self._posts: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
+            "binding": self._bind, "eviction": self._evict, "token": self._token}
+
+    def end(self) -> None:
+        """End every watch."""
+        self._streamer.end()
+
+    async def serve(self, request: web.BaseRequest, asked: ResourceRequest, resource: scheme.Resource,
+                    user: User) -> web.StreamResponse:
+        """Answer one request. Raises errors.ApiError."""
+        wanted = content.negotiate(request.headers.get("Accept", ""))
+        if wanted.form and asked.verb in ("create", "update", "patch", "delete", "deletecollection"):
+            wanted = content.JSON
+        view = View(resource, asked.api_version, wanted, self._service.clock.now(),
+                    asked.query.get("includeObject", [""])[0])
+        body = await read_body(request) if request.method not in ("GET", "HEAD") else b""
+        call = Call(request, asked, resource, view, user, body)
+        if asked.subresource and asked.subresource not in resource.subresources:
+            raise not_served()
+        if asked.subresource == "scale":
+            return await self._scale(call)
+        if asked.subresource in self._posts:
+            if asked.verb != "create":
+                raise _not_allowed()
+            return await self._posts[asked.subresource](call)
+        self._check_verb(call)
+        return await self._verbs[asked.verb](call)
+
+    def _check_verb(self, call: Call) -> None:
+        asked = call.asked
+        if asked.verb not in call.resource.verbs:
+            raise _not_allowed()
+        if asked.subresource and (asked.subresource not in _OBJECT_SUBRESOURCES
+                                  or asked.verb not in ("get", "update", "patch")):
+            raise _not_allowed()
+        if ((asked.verb == "create") == bool(asked.name) and asked.verb not in ("list", "watch", "deletecollection")) \
+                or (asked.verb in ("update", "patch", "delete", "get") and not asked.name):
+            raise _not_allowed()
+
+    # --- reading
+
+    async def _get(self, call: Call) -> web.StreamResponse:
+        record = self._service.get(call.resource, call.asked.namespace, call.asked.name)
+        return http_answers.answer(call.http, call.view.object(record.value),
+                                   content_type=call.view.wanted.content_type)
+
+    async def _list(self, call: Call) -> web.StreamResponse:
+        listing = self._service.list(call.resource, call.asked.namespace, call.asked.options)
+        return http_answers.answer(call.http, call.view.list(listing), content_type=call.view.wanted.content_type)
+
+    async def _watch(self, call: Call) -> web.StreamResponse:
+        asked = call.asked
+        if asked.name:
+            own = f"metadata.name={asked.name}"
+            fields = f"{asked.options.field_selector},{own}" if asked.options.field_selector else own
+            asked = dataclasses.replace(asked, options=dataclasses.replace(asked.options, field_selector=fields))
+        return await self._streamer.run(call.http, asked, call.view, asked.namespace)
+
+    # --- writing
+
+    def _decode(self, call: Call, raw: dict[str, Any]) -> bodies.Decoded:
+        return bodies.decode(call.resource, call.asked.api_version, raw, call.asked.options.field_validation)
+
+    async def _create(self, call: Call) -> web.StreamResponse:
+        decoded = self._decode(call, call.raw)
+        record = await self._service.create(call.resource, call.asked.namespace, decoded.obj, call.user,
+                                            dry_run=call.asked.options.dry_run)
+        return http_answers.answer(call.http, call.view.object(record.value), 201, warnings=decoded.warnings)
+
+    async def _update(self, call: Call) -> web.StreamResponse:
+        decoded = self._decode(call, call.raw)
+        asked = call.asked
+        record = await self._service.update(call.resource, asked.namespace, asked.name, lambda old: decoded.obj,
+                                            subresource=asked.subresource, dry_run=asked.options.dry_run)
+        return http_answers.answer(call.http, call.view.object(record.value), warnings=decoded.warnings)
+
+    async def _patch(self, call: Call) -> web.StreamResponse:
+        asked = call.asked
+        media = patch_type(call.content_type)
+        body = bodies.read(call.body, "application/yaml" if media == APPLY_PATCH else "application/json")
+        if media == APPLY_PATCH and not asked.subresource:
+            created = await self._apply_new(call, bodies.mapping(body))
+            if created is not None:
+                return created
+        warnings: list[str] = []
+
+        def change(old: meta.Object) -> meta.Object:
+            current = codec.to_dict(old)
+            if asked.api_version != call.resource.api_version:
+                current = scheme.convert_out(asked.api_version, current)
+            decoded = self._decode(call, patched(media, call.resource.type, current, body))
+            warnings[:] = decoded.warnings
+            return decoded.obj
+
+        record = await self._service.update(call.resource, asked.namespace, asked.name, change,
+                                            subresource=asked.subresource, dry_run=asked.options.dry_run)
+        return http_answers.answer(call.http, call.view.object(record.value), warnings=warnings)
+
+    async def _apply_new(self, call: Call, body: dict[str, Any]) -> web.StreamResponse | None:
+        """Create what is applied if it is not there yet; None when it is."""
+        asked = call.asked
+        if not asked.options.field_manager:
+            raise errors.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
+                                    "required for apply patch")
+        try:
+            self._service.get(call.resource, asked.namespace, asked.name)
+        except errors.NotFound:
+            metadata = body.get("metadata")
+            metadata = {**(metadata if isinstance(metadata, dict) else {}), "name": asked.name}
+            decoded = self._decode(call, {**body, "metadata": metadata})
+            record = await self._service.create(call.resource, asked.namespace, decoded.obj, call.user,
+                                                dry_run=asked.options.dry_run)
+            return http_answers.answer(call.http, call.view.object(record.value), 201, warnings=decoded.warnings)
+        return None
+
+    def _delete_options(self, call: Call) -> deletion.DeleteOptions:
+        options = call.asked.options
+        policy_name = options.propagation_policy
+        if options.orphan_dependents is not None and not policy_name:
+            policy_name = "Orphan" if options.orphan_dependents else "Background"
+        base = deletion.DeleteOptions(grace_period_seconds=options.grace_period_seconds,
+                                      propagation_policy=policy_name, dry_run=options.dry_run)
+        return deletion.from_body(call.raw if call.body.strip() else {}, base)
+
+    async def _delete(self, call: Call) -> web.StreamResponse:
+        resource, asked = call.resource, call.asked
+        done = await self._service.delete(resource, asked.namespace, asked.name, self._delete_options(call))
+        if not done.removed or resource.type is core.Pod:
+            return http_answers.answer(call.http, call.view.object(done.record.value))
+        uid = msgspec.json.decode(done.record.value, type=meta.Object).metadata.uid
+        return http_answers.as_json(call.http, render.success(
+            {"name": asked.name, "group": resource.group, "kind": resource.plural, "uid": uid}))
+
+    async def _delete_collection(self, call: Call) -> web.StreamResponse:
+        listing = await self._service.delete_collection(call.resource, call.asked.namespace, call.asked.options,
+                                                        self._delete_options(call))
+        return http_answers.answer(call.http, call.view.list(listing))
+
+    # --- subresources
+
+    async def _scale(self, call: Call) -> web.StreamResponse:
+        asked, resource = call.asked, call.resource
+        if asked.verb == "get":
+            found = service_subresources.get_scale(self._service, resource, asked.namespace, asked.name)
+            return http_answers.as_json(call.http, found)
+        if asked.verb not in ("update", "patch"):
+            raise _not_allowed()
+        media = patch_type(call.content_type) if asked.verb == "patch" else ""
+        body = bodies.read(call.body, "application/json" if media else call.content_type)
+
+        def change(current: autoscaling.Scale) -> autoscaling.Scale:
+            wanted = patched(media, autoscaling.Scale, codec.to_dict(current), body) if media else bodies.mapping(body)
+            return codec.decode_struct(autoscaling.Scale, wanted)
+
+        done = await service_subresources.set_scale(self._service, resource, asked.namespace, asked.name, change,
+                                                    dry_run=asked.options.dry_run)
+        return http_answers.as_json(call.http, done.scale)
+
+    async def _bind(self, call: Call) -> web.StreamResponse:
+        await service_subresources.bind(self._service, call.asked.namespace, call.asked.name,
+                                        codec.decode_struct(core.Binding, call.raw), dry_run=call.asked.options.dry_run)
+        return http_answers.as_json(call.http, render.success(code=201), 201)
+
+    async def _evict(self, call: Call) -> web.StreamResponse:
+        asked = call.asked
+        await service_subresources.evict(self._service, asked.namespace, asked.name,
+                                         codec.decode_struct(policy.Eviction, call.raw),
+                                         dry_run=asked.options.dry_run)
+        return http_answers.as_json(call.http, render.success(code=201), 201)
+
+    async def _token(self, call: Call) -> web.StreamResponse:
+        made = service_subresources.token(self._service, call.asked.namespace, call.asked.name, call.raw,
+                                          self._sign_token)
+        return http_answers.as_json(call.http, made, 201)
+
+
+def patch_type(content_type: str) -> str:
+    """Return the kind of patch. Raises errors.UnsupportedMediaType."""
+    media = bodies.media_type(content_type)
+    if media not in PATCH_TYPES:
+        raise errors.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types "
+                                          f"include: {', '.join(PATCH_TYPES)}")
+    return media
+
+
+def patched(media: str, kind: type[meta.Object], current: dict[str, Any], body: Any) -> dict[str, Any]:
+    """Return the object with the patch applied. An applied configuration is merged like a strategic patch."""
+    if media == JSON_PATCH:
+        return patch.json_patch(current, body)
+    change = bodies.mapping(body)
+    if media == MERGE_PATCH:
+        return patch.merge_patch(current, change)
+    return patch.strategic_merge_patch(kind, current, change)
+
+
+def not_served() -> errors.NotFound:
+    """Return the 404 of a path nothing is behind."""
+    return errors.NotFound("the server could not find the requested resource", details={})
+
+
+def _not_allowed() -> errors.MethodNotAllowed:
+    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})

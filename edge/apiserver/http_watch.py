@@ -1,0 +1,73 @@
+"""Streams a watch to one client: a line of JSON for each event, until the time is up or somebody leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from edge.api import errors
+from edge.apiserver import service_watch, watching
+from edge.apiserver.paths import ResourceRequest
+from edge.apiserver.render import View
+from edge.apiserver.service import Service
+
+
+class Streamer:
+    """Runs the watches of all clients; they share the lines that are the same for all."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lines = watching.Lines()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending = False
+
+    def end(self) -> None:
+        """End every watch, as if its time were up."""
+        self._ending = True
+        for task in list(self._tasks):
+            task.cancel()
+
+    async def run(self, request: web.BaseRequest, asked: ResourceRequest, view: View,
+                  namespace: str) -> web.StreamResponse:
+        """Answer a watch request. Options that do not parse are raised, what comes later is an ERROR event."""
+        service_watch.check(view.resource, asked.options)
+        notices = service_watch.watch(self._service, view.resource, namespace, asked.options, asked.api_version)
+        response = web.StreamResponse()
+        response.headers["Content-Type"] = view.wanted.content_type
+        response.headers["Cache-Control"] = "no-cache, private"
+        response.enable_chunked_encoding()
+        task = asyncio.current_task()
+        assert task is not None
+        await response.prepare(request)
+        self._tasks.add(task)
+        try:
+            async with contextlib.aclosing(notices):
+                await self._write(response, view, notices)
+        except errors.ApiError as error:
+            await response.write(watching.line(watching.ERROR, msgspec.json.encode(error.status())))
+        except asyncio.CancelledError:
+            if not self._ending:
+                raise
+            task.uncancel()
+        finally:
+            self._tasks.discard(task)
+        await response.write_eof()
+        return response
+
+    async def _write(self, response: web.StreamResponse, view: View,
+                     notices: AsyncGenerator[watching.Notice, None]) -> None:
+        first = True
+        async for notice in notices:
+            await response.write(self._line(view, notice, first))
+            first = False
+
+    def _line(self, view: View, notice: watching.Notice, first: bool) -> bytes:
+        bookmark = notice.type == watching.BOOKMARK
+        if view.as_stored and not bookmark:
+            return self._lines.of(notice)
+        return watching.line(notice.type, view.event(notice.value, first=first, bookmark=bookmark))

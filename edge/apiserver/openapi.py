@@ -1,0 +1,115 @@
+"""The OpenAPI documents: v3 by group and version, and v2 in one piece, made from the registry when first asked for.
+
+`kubectl explain`, `apply`, `diff` and client-side validation read them. A document is built once, kept compressed
+(a tenth of its size), and everything it was built from is dropped again: most racks never ask for most of them.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edge.api.scheme import Resource
+from edge.apiserver import discovery, openapi_paths, openapi_schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One document as it is kept: its JSON, compressed, and its ETag."""
+
+    gzipped: bytes
+    """For a client whose Accept-Encoding has gzip: sent as it is."""
+    etag: str
+    """With the quotes, as the header carries it."""
+
+    def plain(self) -> bytes:
+        """Return the JSON itself, for a client that takes no gzip."""
+        return gzip.decompress(self.gzipped)
+
+
+class Documents:
+    """Every OpenAPI document of a server. The resources may change (custom resources): call `forget()` then."""
+
+    def __init__(self, resources: Callable[[], Sequence[Resource]], version: str) -> None:
+        """Take where to find what is served, and the version clients see in `info`."""
+        self._resources = resources
+        self._version = version
+        self._kept: dict[str, Document] = {}
+
+    def forget(self) -> None:
+        """Drop what was built, because what is served has changed."""
+        self._kept.clear()
+
+    def index(self) -> Document:
+        """Return the answer of `/openapi/v3`: where each group version's document is, with a hash in its address."""
+        return self._keep("index", self._index)
+
+    def v3(self, group: str, version: str) -> Document | None:
+        """Return the answer of `/openapi/v3/apis/<group>/<version>` (`/openapi/v3/api/v1` for the core group)."""
+        served = discovery.served(self._resources()).get(group, {})
+        if version not in served:
+            return None
+        return self._keep(f"{group}/{version}",
+                          lambda: v3_document(self._resources(), group, version, self._version))
+
+    def v2(self) -> Document:
+        """Return the answer of `/openapi/v2`, as JSON."""
+        return self._keep("v2", lambda: v2_document(self._resources(), self._version))
+
+    def _keep(self, key: str, make: Callable[[], dict[str, Any]]) -> Document:
+        if key not in self._kept:
+            data = msgspec.json.encode(make())
+            etag = f'"{hashlib.sha256(data).hexdigest()[:32].upper()}"'
+            self._kept[key] = Document(gzip.compress(data, 6, mtime=0), etag)
+        return self._kept[key]
+
+    def _index(self) -> dict[str, Any]:
+        paths = {}
+        for group, versions in discovery.served(self._resources()).items():
+            for version, members in versions.items():
+                path = f"apis/{group}/{version}" if group else f"api/{version}"
+                paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={_fingerprint(self._version, members)}"}
+        return {"paths": paths}
+
+
+def _fingerprint(version: str, members: Sequence[Resource]) -> str:
+    """Return a hash that changes with what a document would say, without building the document."""
+    digest = hashlib.sha256(version.encode())
+    for member in members:
+        digest.update(repr((member.kind, member.plural, member.subresources, member.verbs)).encode())
+        for field in msgspec.structs.fields(member.type):
+            digest.update(field.encode_name.encode())
+    return digest.hexdigest()[:32].upper()
+
+
+def v3_document(resources: Sequence[Resource], group: str, version: str, edge_version: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.0 document of one group version; empty of paths when nothing is served there."""
+    schemas = openapi_schemas.Schemas(openapi_schemas.packages(resources), v3=True)
+    writer = openapi_paths.Paths(schemas, v3=True)
+    paths: dict[str, Any] = {}
+    for resource in discovery.served(resources).get(group, {}).get(version, []):
+        paths |= writer.of(resource, group, version)
+    return {"openapi": "3.0.0", "info": {"title": "Kubernetes", "version": _full(edge_version)},
+            "paths": dict(sorted(paths.items())), "components": {"schemas": schemas.definitions()}}
+
+
+def v2_document(resources: Sequence[Resource], edge_version: str) -> dict[str, Any]:
+    """Return the OpenAPI 2.0 document of everything that is served."""
+    schemas = openapi_schemas.Schemas(openapi_schemas.packages(resources), v3=False)
+    writer = openapi_paths.Paths(schemas, v3=False)
+    paths: dict[str, Any] = {}
+    for group, versions in discovery.served(resources).items():
+        for version, members in versions.items():
+            for resource in members:
+                paths |= writer.of(resource, group, version)
+    return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": _full(edge_version)},
+            "paths": dict(sorted(paths.items())), "definitions": schemas.definitions()}
+
+
+def _full(edge_version: str) -> str:
+    return f"v{discovery.KUBERNETES}+edge.{edge_version}"

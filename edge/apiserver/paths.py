@@ -1,0 +1,155 @@
+"""Reads what a request asks for out of its method, path and query.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, unquote
+
+from edge.api import errors
+
+NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The query of a request, for whichever verb it is. Absent values are empty, None or False."""
+
+    label_selector: str = ""
+    field_selector: str = ""
+    limit: int = 0
+    continue_token: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    timeout_seconds: int | None = None
+    bookmarks: bool = False
+    send_initial_events: bool = False
+    dry_run: bool = False
+    field_validation: str = ""
+    field_manager: str = ""
+    force: bool = False
+    grace_period_seconds: int | None = None
+    propagation_policy: str = ""
+    orphan_dependents: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceRequest:
+    """One verb on one resource. `rest` is what follows `/proxy/`, still percent-encoded."""
+
+    verb: str
+    group: str
+    version: str
+    resource: str
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+    rest: str = ""
+    options: Options = Options()
+    query: Mapping[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def api_version(self) -> str:
+        """The version the caller speaks, as manifests write it."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+def parse(method: str, path: str, query: str = "") -> ResourceRequest | None:
+    """Return the request, or None when the path names no resource.
+
+    Raises:
+        errors.BadRequest: for a query that does not parse.
+        errors.MethodNotAllowed: for a method the API does not know.
+    """
+    split = _group_version(path)
+    if split is None:
+        return None
+    group, version, rest = split
+    namespace, resource, name, subresource, tail = _resource(rest)
+    if not resource:
+        return None
+    verb = _VERBS.get(method)
+    if verb is None:
+        raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+    values = parse_qs(query, keep_blank_values=True) if query else {}
+    if not name:
+        verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
+    if verb in ("get", "list") and not subresource and _flag(values, "watch"):
+        verb = "watch"
+    streamed = subresource in ("proxy", "log", "exec", "attach", "portforward")
+    options = Options() if streamed or not values else read_options(values)
+    return ResourceRequest(verb=verb, group=group, version=version, resource=resource, subresource=subresource,
+                           namespace=namespace, name=name, rest=tail, query=values, options=options)
+
+
+def read_options(values: Mapping[str, list[str]]) -> Options:
+    """Return the query's options. Raises errors.BadRequest for one that does not parse."""
+    dry_run = values.get("dryRun", [])
+    if any(value not in ("All", "") for value in dry_run):
+        raise errors.BadRequest(f'invalid dryRun value: {dry_run!r}, only "All" is supported')
+    validation = _text(values, "fieldValidation")
+    if validation not in ("", "Ignore", "Warn", "Strict"):
+        raise errors.BadRequest(f'fieldValidation: Unsupported value: "{validation}": supported values: '
+                                '"Ignore", "Warn", "Strict"')
+    return Options(
+        label_selector=_text(values, "labelSelector"), field_selector=_text(values, "fieldSelector"),
+        limit=_number(values, "limit") or 0, continue_token=_text(values, "continue"),
+        resource_version=_text(values, "resourceVersion"),
+        resource_version_match=_text(values, "resourceVersionMatch"),
+        timeout_seconds=_number(values, "timeoutSeconds"), bookmarks=_flag(values, "allowWatchBookmarks"),
+        send_initial_events=_flag(values, "sendInitialEvents"), dry_run="All" in dry_run,
+        field_validation=validation, field_manager=_text(values, "fieldManager"), force=_flag(values, "force"),
+        grace_period_seconds=_number(values, "gracePeriodSeconds"),
+        propagation_policy=_text(values, "propagationPolicy"),
+        orphan_dependents=_flag(values, "orphanDependents") if "orphanDependents" in values else None)
+
+
+def _group_version(path: str) -> tuple[str, str, list[str]] | None:
+    """Split `/api/v1/...` and `/apis/<group>/<version>/...`; the segments stay percent-encoded."""
+    segments = path.removeprefix("/").split("/")
+    if segments[-1] == "" and "proxy" not in segments:
+        segments.pop()
+    if segments and segments[0] == "api" and len(segments) > 2:
+        return "", unquote(segments[1]), segments[2:]
+    if segments and segments[0] == "apis" and len(segments) > 3:
+        return unquote(segments[1]), unquote(segments[2]), segments[3:]
+    return None
+
+
+def _resource(segments: list[str]) -> tuple[str, str, str, str, str]:
+    """Return namespace, resource, name, subresource and the rest."""
+    namespace = ""
+    about_namespace = len(segments) < 3 or (len(segments) == 3 and segments[2] in NAMESPACE_SUBRESOURCES)
+    if segments[0] == "namespaces" and not about_namespace:
+        namespace, segments = unquote(segments[1]), segments[2:]
+    elif segments[0] == "namespaces" and len(segments) > 1:
+        namespace = unquote(segments[1])
+    parts = [unquote(segment) for segment in segments[:3]] + ["", "", ""]
+    tail = "/".join(segments[3:])
+    if tail and parts[2] != "proxy":
+        return "", "", "", "", ""
+    return namespace, parts[0], parts[1], parts[2], tail
+
+
+def _text(values: Mapping[str, list[str]], name: str) -> str:
+    found = values.get(name)
+    return found[0] if found else ""
+
+
+def _flag(values: Mapping[str, list[str]], name: str) -> bool:
+    found = values.get(name)
+    return bool(found) and found is not None and found[0] not in ("0", "false", "False", "f", "F")
+
+
+def _number(values: Mapping[str, list[str]], name: str) -> int | None:
+    text = _text(values, name)
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError as error:
+        raise errors.BadRequest(f'unable to parse query parameter "{name}": "{text}" is not a number') from error

@@ -1,0 +1,114 @@
+"""Writes answers: stored bytes as they are wherever possible; Tables, metadata and old versions the slow way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from edge.api import scheme
+from edge.apiserver import content, tables
+from edge.apiserver.content import Wanted
+from edge.apiserver.service import Listing
+
+
+class _Metadata(msgspec.Struct):
+    metadata: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+class _Revision(msgspec.Struct):
+    resourceVersion: str = ""  # noqa: N815 - the name on the wire
+
+
+_metadata = msgspec.json.Decoder(_Metadata)
+_dict = msgspec.json.Decoder(dict[str, Any])
+
+
+class View:
+    """How one request sees the objects of a resource: its API version, the form it asked for, and the time."""
+
+    def __init__(self, resource: scheme.Resource, api_version: str, wanted: Wanted, now: datetime,
+                 include_object: str = "") -> None:
+        self.resource = resource
+        self.api_version = api_version
+        self.wanted = wanted
+        self._now = now
+        self._include = include_object or "Metadata"
+        self.as_stored = not wanted.form and api_version == resource.api_version
+
+    def object(self, value: bytes) -> bytes:
+        """Return one object as this request sees it."""
+        if self.as_stored:
+            return value
+        if self.wanted.form == content.TABLE:
+            return self.table([value], _revision(value))
+        if self.wanted.form:
+            return self._partial(value)
+        return msgspec.json.encode(scheme.convert_out(self.api_version, _dict.decode(value)))
+
+    def list(self, listing: Listing) -> bytes:
+        """Return a listing as this request sees it."""
+        if self.wanted.form == content.TABLE:
+            return self.table([record.value for record in listing.records], str(listing.revision), listing)
+        if self.wanted.form:
+            kind, version = content.PARTIAL_LIST, f"meta.k8s.io/{self.wanted.version}"
+        else:
+            kind, version = f"{self.resource.kind}List", self.api_version
+        if self.as_stored:
+            items: Sequence[bytes] = [record.value for record in listing.records]
+        else:
+            items = [self.object(record.value) for record in listing.records]
+        head = msgspec.json.encode(list_metadata(listing))
+        return b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[%s]}\n' % (
+            kind.encode(), version.encode(), head, b",".join(items))
+
+    def table(self, values: Sequence[bytes], revision: str, listing: Listing | None = None, *,
+              columns: bool = True) -> bytes:
+        """Return objects as a Table, which is what `kubectl get` prints."""
+        metadata = list_metadata(listing) if listing else {"resourceVersion": revision}
+        body = tables.table(self.resource, [_dict.decode(value) for value in values], self._now,
+                            include_object=self._include, metadata=metadata, header=columns)
+        body["apiVersion"] = f"meta.k8s.io/{self.wanted.version}"
+        return msgspec.json.encode(body)
+
+    def _partial(self, value: bytes) -> bytes:
+        return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/%s","metadata":%s}' % (
+            self.wanted.version.encode(), bytes(_metadata.decode(value).metadata))
+
+    def event(self, value: bytes, *, first: bool, bookmark: bool = False) -> bytes:
+        """Return the object of a watch event; of Tables only the first carries the columns."""
+        if self.as_stored:
+            return value
+        if self.wanted.form == content.TABLE:
+            return self._empty_table(value, first) if bookmark else self.table([value], _revision(value),
+                                                                               columns=first)
+        if self.wanted.form or not bookmark:
+            return self.object(value)
+        return value
+
+    def _empty_table(self, value: bytes, first: bool) -> bytes:
+        return self.table([], _revision(value), columns=first)
+
+
+def list_metadata(listing: Listing) -> dict[str, Any]:
+    """Return the metadata of a listing."""
+    metadata: dict[str, Any] = {"resourceVersion": str(listing.revision)}
+    if listing.continue_token:
+        metadata["continue"] = listing.continue_token
+    if listing.remaining:
+        metadata["remainingItemCount"] = listing.remaining
+    return metadata
+
+
+def _revision(value: bytes) -> str:
+    return msgspec.json.decode(_metadata.decode(value).metadata, type=_Revision).resourceVersion
+
+
+def success(details: dict[str, Any] | None = None, code: int = 0) -> dict[str, Any]:
+    """Return the Status that says something was done."""
+    body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
+    if details:
+        body["details"] = {key: value for key, value in details.items() if value}
+    return {**body, "code": code} if code else body

@@ -1,0 +1,156 @@
+"""Decides which stored objects a label and field selector takes in, without building whole objects.
+
+https://kubernetes.io/docs/concepts/overview/working-with-objects/field-selectors/
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from edge.api import errors, fields, labels, scheme
+
+_COMMON = ("metadata.name", "metadata.namespace")
+_INVOLVED = tuple(f"involvedObject.{name}" for name in
+                  ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"))
+FIELDS: Mapping[str, tuple[str, ...]] = {
+    "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+            "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"),
+    "Event": (*_INVOLVED, "reason", "reportingComponent", "source", "type"),
+    "Node": ("spec.unschedulable",),
+    "Namespace": ("status.phase",),
+    "Secret": ("type",),
+    "Service": ("spec.clusterIP", "spec.type"),
+    "ReplicaSet": ("status.replicas",),
+    "Job": ("status.successful",),
+    "CertificateSigningRequest": ("spec.signerName",),
+}
+"""What each kind may be selected by, beside its name and namespace."""
+_FALSE_BY_DEFAULT = ("spec.hostNetwork", "spec.unschedulable")
+
+
+class _Metadata(msgspec.Struct):
+    name: str = ""
+    namespace: str = ""
+    labels: dict[str, str] = {}
+
+
+class _Head(msgspec.Struct):
+    """The part of an object that selecting by name and label needs; the decoder skips the rest."""
+
+    metadata: _Metadata = msgspec.field(default_factory=_Metadata)
+
+
+_head = msgspec.json.Decoder(_Head)
+_whole = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Both selectors of a request, ready to ask."""
+
+    labels: labels.Selector | None = None
+    fields: fields.FieldSelector | None = None
+    named: tuple[str, ...] = ()
+    """The fields it asks for."""
+
+    @property
+    def everything(self) -> bool:
+        """Whether there is nothing to select by."""
+        return self.labels is None and self.fields is None
+
+    def matches(self, value: bytes) -> bool:
+        """Return whether the stored object is selected."""
+        if self.everything:
+            return True
+        if self.fields is not None and any(name not in _COMMON for name in self.named):
+            return self._matches_whole(_whole.decode(value))
+        head = _head.decode(value).metadata
+        if self.labels is not None and not self.labels.matches(head.labels):
+            return False
+        return self.fields is None or self.fields.matches(
+            {"metadata.name": head.name, "metadata.namespace": head.namespace})
+
+    def _matches_whole(self, obj: dict[str, Any]) -> bool:
+        if self.labels is not None and not self.labels.matches(obj.get("metadata", {}).get("labels", {})):
+            return False
+        assert self.fields is not None
+        return self.fields.matches({name: _value(obj, name) for name in self.named})
+
+
+def parse(resource: scheme.Resource, label_selector: str, field_selector: str) -> Selection:
+    """Return the selection.
+
+    Raises:
+        errors.BadRequest: when a selector does not parse, or names a field the kind cannot be selected by.
+    """
+    by_label = labels.parse(label_selector) if label_selector else None
+    if not field_selector:
+        return Selection(by_label)
+    by_field = fields.parse(field_selector)
+    named = tuple(requirement.field for requirement in by_field.requirements)
+    for name in named:
+        if name not in (*_COMMON, *FIELDS.get(resource.kind, ())):
+            raise errors.BadRequest(f"field label not supported: {name}")
+    return Selection(by_label, by_field, named)
+
+
+def _value(obj: dict[str, Any], path: str) -> str:
+    if path == "source":
+        path = "source.component"
+    node: Any = obj
+    for part in path.split("."):
+        node = node.get(part) if isinstance(node, dict) else None
+    if isinstance(node, bool):
+        return "true" if node else "false"
+    if node is None:
+        return "false" if path in _FALSE_BY_DEFAULT else ""
+    return str(node)
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """Where a paged listing goes on: the snapshot, and the last key that was given."""
+
+    revision: int
+    after_key: str
+
+
+def write_continue(place: Continue) -> str:
+    """Return the token for `metadata.continue`; clients do not look inside."""
+    raw = msgspec.json.encode({"v": "edge/v1", "rv": place.revision, "after": place.after_key})
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def read_continue(token: str, prefix: str) -> Continue:
+    """Return the place a token names.
+
+    Raises:
+        errors.BadRequest: when it is not one of ours, or of another listing.
+    """
+    try:
+        raw = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=dict[str, Any])
+        place = Continue(int(raw["rv"]), str(raw["after"]))
+    except (binascii.Error, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
+        raise errors.BadRequest(f"continue key is not valid: {error}") from error
+    if not place.after_key.startswith(prefix) or place.revision < 1:
+        raise errors.BadRequest("continue key is not valid: it belongs to another listing")
+    return place
+
+
+def revision_number(text: str, name: str = "resourceVersion") -> int:
+    """Return a resourceVersion as a number; "" is 0.
+
+    Raises:
+        errors.BadRequest: when it is none.
+    """
+    if not text:
+        return 0
+    if not text.isascii() or not text.isdecimal() or len(text) > 19:
+        raise errors.BadRequest(f'Invalid value: "{text}": {name}: not a number')
+    return int(text)

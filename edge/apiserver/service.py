@@ -1,0 +1,321 @@
+"""The verbs over the store. Decisions are in `admission`, `deletion`, `allocate` and `selection`; this acts on them.
+
+Everything here speaks the stored version and hands out records, whose bytes go to the wire as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from edge.api import codec, core, errors, meta, scheme
+from edge.apiserver import admission, admission_kinds, allocate, bodies, deletion, selection
+from edge.apiserver.authenticate import User
+from edge.apiserver.paths import Options
+from edge.clock import Clock
+from edge.ids import Ids
+from edge.store import interface as store_interface
+from edge.store.interface import Record, Store
+
+ATTEMPTS = 8
+"""How often a write without a resourceVersion is tried again when somebody else was faster."""
+_DECODED_LIMIT = 512
+_TOO_OLD = "The provided continue parameter is too old to display a consistent list result. You can start a new list " \
+           "without the continue parameter."
+
+Change = Callable[[meta.Object], meta.Object]
+"""Makes the object a write wants out of the one that is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Part of a listing: stored records, the revision they are consistent at, and where to go on."""
+
+    records: tuple[Record, ...]
+    revision: int
+    continue_token: str = ""
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """What a delete left: the record as it is now, or as it was last."""
+
+    record: Record
+    removed: bool
+
+
+def key_of(resource: scheme.Resource, namespace: str, name: str) -> str:
+    """Return the store key of an object."""
+    return f"/{resource.group}/{resource.plural}/{namespace if resource.namespaced else ''}/{name}"
+
+
+def prefix_of(resource: scheme.Resource, namespace: str) -> str:
+    """Return the key prefix of a listing; an empty namespace means all of them."""
+    base = f"/{resource.group}/{resource.plural}/"
+    return f"{base}{namespace}/" if namespace and resource.namespaced else base
+
+
+class Service:
+    """The API without HTTP."""
+
+    def __init__(self, store: Store, clock: Clock, ids: Ids,
+                 settings: admission_kinds.Settings | None = None) -> None:
+        self.store = store
+        self.clock = clock
+        self._ids = ids
+        self._settings = settings or admission_kinds.Settings()
+        self._objects: dict[tuple[str, int], meta.Object] = {}
+        self._allocating = asyncio.Lock()
+
+    # --- reading
+
+    def get(self, resource: scheme.Resource, namespace: str, name: str) -> Record:
+        """Return the record. Raises errors.NotFound."""
+        record = self.store.get(key_of(resource, namespace, name))
+        if record is None:
+            raise errors.not_found(resource.group_resource, name)
+        return record
+
+    def decode(self, resource: scheme.Resource, record: Record) -> meta.Object:
+        """Return the record as a typed object; objects cannot change, so all readers share one."""
+        at = (record.key, record.revision)
+        found = self._objects.get(at)
+        if found is None:
+            found = codec.decode_bytes(resource, record.value)
+            while len(self._objects) >= _DECODED_LIMIT:
+                self._objects.pop(next(iter(self._objects)))
+            self._objects[at] = found
+        return found
+
+    def list(self, resource: scheme.Resource, namespace: str, options: Options) -> Listing:
+        """Return a listing, or one page of it.
+
+        Raises:
+            errors.BadRequest: for a selector, revision or token that does not parse.
+            errors.Expired: when the snapshot asked for is gone.
+        """
+        selected = selection.parse(resource, options.label_selector, options.field_selector)
+        prefix = prefix_of(resource, namespace)
+        after, revision = self._place(options, prefix)
+        records: list[Record] = []
+        try:
+            while True:
+                want = options.limit - len(records) if options.limit > 0 else 0
+                page = self.store.list(prefix, limit=want, after_key=after, revision=revision)
+                records += page.records if selected.everything else [r for r in page.records
+                                                                     if selected.matches(r.value)]
+                revision, after = page.revision, page.next_key
+                if not after or len(records) >= options.limit > 0:
+                    break
+        except store_interface.Compacted as error:
+            raise errors.Expired(_TOO_OLD) from error
+        except store_interface.FutureRevision as error:
+            raise _too_new(str(revision), self.store.revision) from error
+        token = selection.write_continue(selection.Continue(revision, after)) if after else ""
+        remaining = page.remaining if token and selected.everything else None
+        return Listing(tuple(records), revision, token, remaining)
+
+    def _place(self, options: Options, prefix: str) -> tuple[str, int]:
+        """Return the key to start after and the snapshot to list (0: the newest)."""
+        if options.continue_token:
+            place = selection.read_continue(options.continue_token, prefix)
+            return place.after_key, place.revision
+        asked = selection.revision_number(options.resource_version)
+        if options.resource_version_match and not options.resource_version:
+            raise errors.BadRequest("resourceVersionMatch is forbidden for list unless resourceVersion is provided")
+        if asked > self.store.revision:
+            raise _too_new(options.resource_version, self.store.revision)
+        return "", asked if options.resource_version_match == "Exact" else 0
+
+    # --- writing
+
+    async def create(self, resource: scheme.Resource, namespace: str, obj: meta.Object, user: User, *,
+                     dry_run: bool = False) -> Record:
+        """Create an object.
+
+        Raises:
+            errors.AlreadyExists, errors.Invalid, errors.NotFound (its namespace), errors.Forbidden (closed namespace).
+        """
+        obj = self._in_namespace(resource, namespace, obj)
+        for attempt in range(ATTEMPTS):
+            suffix = self._ids.suffix()
+            if resource.namespaced:
+                self._check_namespace(resource, obj.metadata.name or obj.metadata.generate_name + suffix, namespace)
+            complete = admission.create(resource, obj, admission.Creation(
+                now=self.clock.now(), uid=self._ids.uid(), suffix=suffix, user=user, settings=self._settings))
+            try:
+                return await self._insert(resource, complete, dry_run)
+            except store_interface.KeyExists as error:
+                if obj.metadata.name or attempt == ATTEMPTS - 1:
+                    raise errors.already_exists(resource.group_resource, complete.metadata.name) from error
+        raise AssertionError("unreachable")
+
+    async def _insert(self, resource: scheme.Resource, obj: meta.Object, dry_run: bool) -> Record:
+        if not isinstance(obj, core.Service):
+            return await self._store_new(resource, obj, dry_run)
+        async with self._allocating:
+            return await self._store_new(resource, allocate.allocate(obj, self._used(obj)), dry_run)
+
+    async def _store_new(self, resource: scheme.Resource, obj: meta.Object, dry_run: bool) -> Record:
+        key = key_of(resource, obj.metadata.namespace, obj.metadata.name)
+        bodies.check_size(codec.encode(obj))
+        if dry_run:
+            if self.store.get(key) is not None:
+                raise store_interface.KeyExists(key)
+            return Record(key, codec.encode(obj), 0, 0)
+        return await _committed(self.store.create(key, _encoder(obj), volatile=resource.volatile))
+
+    async def update(self, resource: scheme.Resource, namespace: str, name: str, change: Change, *,
+                     subresource: str = "", dry_run: bool = False) -> Record:
+        """Replace an object by what `change` makes of it.
+
+        `change` runs again when somebody else wrote meanwhile, unless its result names a resourceVersion that is
+        no longer current.
+
+        Raises:
+            errors.NotFound, errors.Conflict, errors.Invalid.
+        """
+        if resource.type is core.Service and not subresource:
+            async with self._allocating:
+                return await self._update(resource, namespace, name, change, "", dry_run)
+        return await self._update(resource, namespace, name, change, subresource, dry_run)
+
+    async def _update(self, resource: scheme.Resource, namespace: str, name: str, change: Change, subresource: str,
+                      dry_run: bool) -> Record:
+        for _ in range(ATTEMPTS):
+            record = self.get(resource, namespace, name)
+            old = self.decode(resource, record)
+            new = self._in_namespace(resource, namespace, change(old))
+            if new.metadata.name != name:
+                raise errors.BadRequest(f"the name of the object ({new.metadata.name}) does not match the name on the "
+                                        f"URL ({name})")
+            if new.metadata.resource_version not in ("", str(record.revision)):
+                raise errors.conflict(resource.group_resource, name)
+            merged = admission.update(resource, new, old, subresource)
+            if isinstance(merged, core.Service) and not subresource:
+                merged = allocate.allocate(merged, self._used(merged))
+            try:
+                return await self._replace(resource, record, old, merged, dry_run)
+            except store_interface.RevisionMismatch:
+                continue
+            except store_interface.KeyNotFound as error:
+                raise errors.not_found(resource.group_resource, name) from error
+        raise errors.conflict(resource.group_resource, name)
+
+    async def _replace(self, resource: scheme.Resource, record: Record, old: meta.Object, new: meta.Object,
+                       dry_run: bool) -> Record:
+        """Write one update: nothing when nothing changed, a removal when it was the last thing waited for."""
+        new = admission.with_revision(new, old.metadata.resource_version)
+        if new == old and not deletion.finished(new):
+            return record
+        bodies.check_size(codec.encode(new))
+        if dry_run:
+            return replace(record, value=codec.encode(new))
+        if deletion.finished(new):
+            return await _committed(self.store.delete(record.key, _encoder(new), expected=record.revision))
+        return await _committed(self.store.update(record.key, _encoder(new), expected=record.revision))
+
+    async def replace_record(self, record: Record, new: meta.Object) -> Record:
+        """Store `new` in place of exactly this record, without admission. Raises RevisionMismatch."""
+        return await _committed(self.store.update(record.key, _encoder(new), expected=record.revision))
+
+    async def delete(self, resource: scheme.Resource, namespace: str, name: str,
+                     options: deletion.DeleteOptions) -> Deletion:
+        """Delete an object, or start to.
+
+        Raises:
+            errors.NotFound, errors.Conflict (preconditions), errors.Forbidden (a namespace that must stay).
+        """
+        if resource.type is core.Namespace and name in ("default", "kube-system", "kube-public"):
+            raise errors.Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted',
+                                   details={"name": name, "kind": "namespaces"})
+        for _ in range(ATTEMPTS):
+            record = self.get(resource, namespace, name)
+            obj = self.decode(resource, record)
+            deletion.check(resource, obj, options)
+            try:
+                return await self._delete(record, deletion.decide(obj, options, self.clock.now()), options.dry_run)
+            except store_interface.RevisionMismatch:
+                continue
+            except store_interface.KeyNotFound as error:
+                raise errors.not_found(resource.group_resource, name) from error
+        raise errors.conflict(resource.group_resource, name)
+
+    async def _delete(self, record: Record, outcome: deletion.Outcome, dry_run: bool) -> Deletion:
+        match outcome:
+            case deletion.Keep():
+                return Deletion(record, removed=False)
+            case deletion.Mark(obj) | deletion.Remove(obj) if dry_run:
+                return Deletion(replace(record, value=codec.encode(obj)), isinstance(outcome, deletion.Remove))
+            case deletion.Mark(obj):
+                return Deletion(await self.replace_record(record, obj), removed=False)
+            case deletion.Remove(obj):
+                return Deletion(await _committed(self.store.delete(record.key, _encoder(obj),
+                                                                   expected=record.revision)), removed=True)
+
+    async def delete_collection(self, resource: scheme.Resource, namespace: str, options: Options,
+                                how: deletion.DeleteOptions) -> Listing:
+        """Delete everything selected; what somebody else deletes meanwhile counts as done."""
+        listing = self.list(resource, namespace, options)
+        done = []
+        for record in listing.records:
+            obj = self.decode(resource, record)
+            try:
+                done.append((await self.delete(resource, obj.metadata.namespace, obj.metadata.name, how)).record)
+            except errors.NotFound:
+                continue
+        return replace(listing, records=tuple(done))
+
+    # --- what the verbs share
+
+    def _in_namespace(self, resource: scheme.Resource, namespace: str, obj: meta.Object) -> meta.Object:
+        """Return the object with the namespace of the request, which it may repeat but not contradict."""
+        if not resource.namespaced:
+            return obj
+        if obj.metadata.namespace not in ("", namespace):
+            raise errors.BadRequest("the namespace of the provided object does not match the namespace sent on the "
+                                    "request")
+        if not namespace:
+            raise errors.BadRequest("an empty namespace may not be set during creation")
+        if obj.metadata.namespace == namespace:
+            return obj
+        return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, namespace=namespace))
+
+    def _check_namespace(self, resource: scheme.Resource, name: str, namespace: str) -> None:
+        kind = scheme.of_type(core.Namespace)
+        found = self.decode(kind, self.get(kind, "", namespace))
+        if found.metadata.deletion_timestamp is not None:
+            raise admission.namespace_closed(resource.group_resource, name, namespace)
+
+    def _used(self, service: core.Service) -> allocate.Used:
+        """Return what every service but this one has."""
+        kind = scheme.of_type(core.Service)
+        key = key_of(kind, service.metadata.namespace, service.metadata.name)
+        page = self.store.list(prefix_of(kind, ""))
+        others = (msgspec.json.decode(record.value, type=core.Service) for record in page.records if record.key != key)
+        return allocate.used(others)
+
+
+async def _committed(write: Awaitable[Record]) -> Record:
+    try:
+        return await write
+    except store_interface.StoreUnavailable as error:
+        raise errors.Unavailable(f"the store cannot take writes: {error}") from error
+
+
+def _encoder(obj: meta.Object) -> store_interface.Encode:
+    def encode(revision: int) -> bytes:
+        return codec.encode(admission.with_revision(obj, str(revision)))
+    return encode
+
+
+def _too_new(asked: str, current: int) -> errors.ApiError:
+    details: Mapping[str, Any] = {"causes": [{"reason": "ResourceVersionTooLarge",
+                                              "message": "Too large resource version"}], "retryAfterSeconds": 1}
+    return errors.ApiError(f"Timeout: Too large resource version: {asked}, current: {current}", code=504,
+                           reason="Timeout", details=dict(details))

@@ -1,0 +1,221 @@
+"""Passes logs, exec, attach, port-forward and proxy requests on to the agent of the node.
+
+Plain answers are streamed through. For an upgrade the request goes on as it came, and after the agent's 101 both
+connections are raw pipes; what runs over them is between client and agent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import Any, cast
+
+import aiohttp
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+from edge.api import core, discovery, errors, scheme
+from edge.apiserver import http_answers, stream_targets, streams_tunnel
+from edge.apiserver.paths import Options, ResourceRequest
+from edge.apiserver.service import Service
+from edge.apiserver.stream_targets import Target
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+_HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
+               "transfer-encoding", "upgrade"}
+_NOT_PASSED_ON = {"host", "authorization", "impersonate-user", "impersonate-group", "content-length"}
+_LARGEST_ERROR_BYTES = 64 * 1024
+_FAMILY = {400: errors.BadRequest, 403: errors.Forbidden, 404: errors.NotFound, 503: errors.Unavailable}
+
+
+class Streams:
+    """Connections to agents."""
+
+    def __init__(self, service: Service, agent_ssl: ssl.SSLContext | None, port: int) -> None:
+        self._service = service
+        self._ssl = agent_ssl
+        self._port = port
+        self._session: aiohttp.ClientSession | None = None
+        self._pipes: set[streams_tunnel.Pipe] = set()
+
+    async def serve(self, request: web.BaseRequest, asked: ResourceRequest,
+                    resource: scheme.Resource) -> web.StreamResponse:
+        """Answer one streaming request. Raises errors.ApiError as long as nothing was sent."""
+        target = self._target(request, asked, resource)
+        node = self._find(core.Node, "", target.node)
+        address = stream_targets.address_of(node)
+        if self._ssl is None:
+            raise errors.Unavailable("connections to agents are not configured")
+        if request.headers.get("Upgrade"):
+            return await self._upgrade(request, target, address)
+        return await self._pass_on(request, asked, target, address)
+
+    def end(self) -> None:
+        """Close every tunnel."""
+        for pipe in list(self._pipes):
+            pipe.close()
+
+    async def close(self) -> None:
+        """Let go of the connections kept for plain requests."""
+        if self._session is not None:
+            await self._session.close()
+
+    # --- where to
+
+    def _target(self, request: web.BaseRequest, asked: ResourceRequest, resource: scheme.Resource) -> Target:
+        query_text = request.raw_path.partition("?")[2]
+        if asked.subresource != "proxy":
+            return stream_targets.of_pod(self._find(core.Pod, asked.namespace, asked.name), asked.subresource,
+                                         asked.query)
+        if resource.type is core.Node:
+            return stream_targets.of_node(asked.name, asked.rest, query_text)
+        wanted = stream_targets.proxy_name(asked.name)
+        name, port = wanted.name, wanted.port
+        if resource.type is core.Service:
+            service = self._find(core.Service, asked.namespace, name)
+            name, port = stream_targets.service_endpoint(service, port, self._slices(asked.namespace, name))
+        pod = self._find(core.Pod, asked.namespace, name)
+        return stream_targets.of_pod_proxy(pod, port, asked.rest, query_text)
+
+    def _slices(self, namespace: str, service: str) -> list[discovery.EndpointSlice]:
+        resource = scheme.of_type(discovery.EndpointSlice)
+        listing = self._service.list(resource, namespace,
+                                     Options(label_selector=f"kubernetes.io/service-name={service}"))
+        return [cast(discovery.EndpointSlice, self._service.decode(resource, record)) for record in listing.records]
+
+    def _find(self, kind: Any, namespace: str, name: str) -> Any:
+        resource = scheme.of_type(kind)
+        return self._service.decode(resource, self._service.get(resource, namespace, name))
+
+    # --- plain requests
+
+    async def _pass_on(self, request: web.BaseRequest, asked: ResourceRequest, target: Target,
+                       address: str) -> web.StreamResponse:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0), auto_decompress=False,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS))
+        url = URL(f"https://{address}:{self._port}{target.path}", encoded=True)
+        assert self._ssl is not None
+        try:
+            answer = await self._session.request(
+                request.method, url, headers=_passed_on(request), allow_redirects=False, ssl=self._ssl,
+                server_hostname=target.node, data=request.content if request.can_read_body else None)
+        except (aiohttp.ClientError, OSError, TimeoutError) as error:
+            raise _unreachable(asked.subresource, request.method, str(url), error) from error
+        try:
+            if asked.subresource != "proxy" and answer.status >= 400:
+                raise _refused(answer.status, await answer.content.read(_LARGEST_ERROR_BYTES))
+            response = web.StreamResponse(status=answer.status, reason=answer.reason)
+            for name, value in answer.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    response.headers.add(name, value)
+            await response.prepare(request)
+            try:
+                async for part in answer.content.iter_any():
+                    await response.write(part)
+            except aiohttp.ClientError as error:
+                raise ConnectionResetError("the agent went away") from error
+            await response.write_eof()
+            return response
+        finally:
+            answer.close()
+
+    # --- upgrades
+
+    async def _upgrade(self, request: web.BaseRequest, target: Target, address: str) -> web.StreamResponse:
+        agent = await self._connect(request, target, address)
+        self._pipes.add(agent)
+        try:
+            head = await self._agent_head(agent)
+            status = int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.") else 502
+            if status != 101:
+                raise _refused(status, await agent.body(_content_length(head), ANSWER_SECONDS))
+            return await self._tunnel(request, agent, head)
+        except (ConnectionError, TimeoutError) as error:
+            raise errors.ApiError(f"error dialing backend: {_words(error)}") from error
+        finally:
+            agent.close()
+            self._pipes.discard(agent)
+
+    async def _connect(self, request: web.BaseRequest, target: Target, address: str) -> streams_tunnel.Pipe:
+        """Open the connection to the agent and send the request on, headers as they came."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                transport, agent = await loop.create_connection(
+                    streams_tunnel.Pipe, address, self._port, ssl=self._ssl, server_hostname=target.node)
+        except (OSError, TimeoutError) as error:
+            raise errors.ApiError(f"error dialing backend: dial tcp {address}:{self._port}: {_words(error)}") from error
+        lines = [f"{request.method} {target.path} HTTP/1.1", f"Host: {address}:{self._port}"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _NOT_PASSED_ON]
+        transport.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
+        return agent
+
+    async def _agent_head(self, agent: streams_tunnel.Pipe) -> bytes:
+        return await agent.head(ANSWER_SECONDS)
+
+    async def _tunnel(self, request: web.BaseRequest, agent: streams_tunnel.Pipe, head: bytes) -> web.StreamResponse:
+        """Take the client's connection away from aiohttp and carry bytes until it ends."""
+        transport = request.transport
+        if transport is None:
+            raise ConnectionResetError("the client went away")
+        handler = request.protocol
+        client = streams_tunnel.Pipe()
+        client.connection_made(transport)
+        # What the client sent behind its request already sits in aiohttp's buffer.
+        client.kept += getattr(handler, "_message_tail", b"")
+        transport.set_protocol(client)
+        transport.write(head)
+        transport.resume_reading()
+        self._pipes.add(client)
+        try:
+            await streams_tunnel.carry(client, agent)
+        finally:
+            self._pipes.discard(client)
+            # aiohttp no longer hears of this connection; tell it that it is over.
+            handler.connection_lost(None)
+        return http_answers.Taken()
+
+
+def _passed_on(request: web.BaseRequest) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in request.headers.items()
+            if name.lower() not in _HOP_BY_HOP | _NOT_PASSED_ON]
+
+
+def _content_length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"content-length" and value.strip().isdigit():
+            return min(int(value), _LARGEST_ERROR_BYTES)
+    return 0
+
+
+def _refused(status: int, body: bytes) -> errors.ApiError:
+    """Return the agent's refusal as an error of ours: its own Status, or its text."""
+    try:
+        value = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        value = None
+    if isinstance(value, dict) and value.get("kind") == "Status":
+        return errors.from_status(value)
+    text = body.decode("utf-8", "replace").strip() or f"the agent answered with status {status}"
+    kind = _FAMILY.get(status)
+    return kind(text) if kind else errors.ApiError(text, code=status if status >= 400 else 500)
+
+
+def _unreachable(subresource: str, method: str, url: str, error: BaseException) -> errors.ApiError:
+    if subresource == "proxy":
+        return errors.Unavailable(f"error trying to reach service: {_words(error)}")
+    return errors.ApiError(f'{method.capitalize()} "{url}": {_words(error)}')
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "i/o timeout"
+    if isinstance(error, ConnectionRefusedError) or (isinstance(error, aiohttp.ClientConnectorError) \
+            and isinstance(error.os_error, ConnectionRefusedError)):
+        return "connect: connection refused"
+    return str(error) or type(error).__name__

@@ -1,0 +1,82 @@
+"""Joins the API and the bus: reads the connection's events, and runs the publishing and the receiving side.
+
+Nothing is published before the caches have their first listing: an index made from half of the pods would stop the
+other half.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+from edge import logs
+from edge.api import meta
+from edge.bridge import interface, loop_desired, loop_reported, surroundings
+from edge.bus import interface as bus_interface
+from edge.bus import topics
+from edge.client import cache, view
+from edge.client.interface import Client
+from edge.clock import Clock
+from edge.ids import Ids
+
+SUBSCRIPTIONS = (*topics.SERVER_SUBSCRIPTIONS, f"{topics.ROOT}/nodes/+/desired/#", topics.CLUSTER_SERVICES)
+"""The server's own branches too: what an earlier run left there has to be cleared."""
+
+log = logs.get("bridge")
+
+
+class CacheView:
+    """The shared caches as the bridge reads them."""
+
+    def __init__(self, caches: cache.SharedCaches) -> None:
+        self._caches = caches
+
+    def get(self, kind: type[interface.O], name: str, namespace: str = "") -> interface.O | None:
+        return self._caches.of(kind).get(view.key(name, namespace))
+
+    def all(self, kind: type[interface.O], namespace: str = "") -> Iterable[interface.O]:
+        found = self._caches.of(kind)
+        return found.by_index("namespace", namespace) if namespace else found.items()
+
+
+class Bridge:
+    """Both directions, over one bus connection that the owner starts and stops."""
+
+    def __init__(self, client: Client, caches: cache.SharedCaches, bus: bus_interface.Bus, clock: Clock, ids: Ids, *,
+                 network: surroundings.Network, tokens: interface.Tokens = interface.no_tokens) -> None:
+        shown = CacheView(caches)
+        self.epoch = ids.uid()
+        self._caches = caches
+        self._bus = bus
+        self._publisher = loop_desired.Publisher(shown, bus, clock, epoch=self.epoch, network=network, tokens=tokens)
+        self.recipient = loop_reported.Recipient(shown, client, clock, ids, network=network)
+        for kind in interface.KINDS:
+            caches.of(kind).listen(self._changed)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        await self._caches.synced()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._listen(), name="bridge bus")
+            group.create_task(self._publisher.run(), name="bridge desired")
+            for number in range(loop_reported.WORKERS):
+                group.create_task(self.recipient.work(), name=f"bridge reported {number}")
+
+    async def _listen(self) -> None:
+        async for event in self._bus.events():
+            match event:
+                case bus_interface.Connected():
+                    log.info("bus connected", epoch=self.epoch)
+                    self._publisher.connected()
+                case bus_interface.Disconnected(reason):
+                    log.warning("bus away", reason=reason)
+                case bus_interface.Message(topic, payload):
+                    parsed = topics.parse(topic)
+                    if parsed is None or not parsed.branch.startswith(("desired/", "cluster/")):
+                        self.recipient.take(event)
+                    elif payload:
+                        self._publisher.seen(topic)
+
+    def _changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
+        self._publisher.changed(old, new)
+        self.recipient.changed(old, new)

@@ -1,0 +1,341 @@
+"""Writes what nodes report into the API: nodes, pod status, leases, events.
+
+Effects: the API. Messages that are malformed, late, or speak of what is not the sender's are dropped, counted, and
+logged once for each branch of the topics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+import msgspec
+
+from edge import logs
+from edge.api import coordination, core, errors, meta
+from edge.bridge import inbox, interface, reported, sequence, surroundings
+from edge.bus import interface as bus_interface
+from edge.bus import messages, topics
+from edge.client.interface import Client
+from edge.client.recorder import Recorder
+from edge.clock import Clock
+from edge.ids import Ids
+
+ATTEMPTS = 5
+RETRY_SECONDS = 1.0
+WORKERS = 16
+
+log = logs.get("bridge")
+
+
+@dataclass(frozen=True, slots=True)
+class NodeKey:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PodKey:
+    node: str
+    namespace: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventKey:
+    node: str
+
+
+Key = NodeKey | PodKey | EventKey
+# Saying the same again would be refused again.
+_HOPELESS = (errors.Invalid, errors.BadRequest, errors.Forbidden, errors.TooLarge)
+_KINDS: dict[str, type[messages.Reported]] = {
+    "reported/pods": messages.ReportedPod, "reported/node": messages.ReportedNode, "heartbeat": messages.Heartbeat,
+    "state": messages.NodeState, "events": messages.ReportedEvent}
+
+
+class Recipient:
+    """Takes messages at once, and works them off with several workers."""
+
+    def __init__(self, view: interface.View, client: Client, clock: Clock, ids: Ids, *,
+                 network: surroundings.Network) -> None:
+        self._view = view
+        self._client = client
+        self._clock = clock
+        self._ids = ids
+        self._network = network
+        self._inbox: inbox.Inbox[Key, messages.Reported] = inbox.Inbox()
+        self._sequences = sequence.Sequences()
+        self._wake = asyncio.Semaphore(0)
+        self.refused: Counter[str] = Counter()
+        """Messages dropped, by branch of the topic and reason."""
+        self._told: set[str] = set()
+        self._written: dict[str, meta.Object] = {}
+        """By uid: what was written and the view does not show yet."""
+        self._leases: dict[str, coordination.Lease] = {}
+        self._ranges: dict[str, str] = {}
+        self._reports: dict[str, messages.ReportedNode] = {}
+        self._states: dict[str, str] = {}
+        self._recorders: dict[str, Recorder] = {}
+
+    def take(self, message: bus_interface.Message) -> None:
+        """Check a message and put it in line."""
+        topic = topics.parse(message.topic)
+        kind = _KINDS.get(topic.branch) if topic is not None else None
+        if topic is None or kind is None:
+            self._refuse("other", message.topic, "a topic the server does not read")
+            return
+        if not message.payload:
+            return  # A cleared state: the node was taken out.
+        try:
+            content = messages.decode(kind, message.payload)
+        except messages.MessageError as error:
+            self._refuse(topic.branch, message.topic, "malformed", detail=str(error))
+            return
+        # The last will was written when the connection began: its number is old by nature.
+        if isinstance(content, messages.NodeState):
+            self._put(NodeKey(topic.node), "state", content)
+            return
+        if problem := self._foreign(topic, content):
+            self._refuse(topic.branch, message.topic, problem)
+            return
+        if late := self._sequences.accept(topic.node, message.topic, content.boot_id, content.sequence):
+            self._refuse(topic.branch, message.topic, late)
+            return
+        match content:
+            case messages.ReportedPod():
+                self._put(PodKey(topic.node, content.namespace, content.name), "pod", content)
+            case messages.ReportedEvent():
+                self._put(EventKey(topic.node), f"{content.boot_id}/{content.sequence}", content)
+            case _:
+                self._put(NodeKey(topic.node), topic.branch, content)
+
+    def changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
+        """Take note of a change in the view."""
+        subject = new if new is not None else old
+        assert subject is not None
+        written = self._written.get(subject.metadata.uid)
+        if written is not None and (new is None or not _is_newer(written, new)):
+            del self._written[subject.metadata.uid]
+        if new is not None:
+            return
+        if isinstance(subject, core.Node):
+            self._forget(subject.metadata.name)
+        elif isinstance(subject, core.Pod) and subject.spec.node_name:
+            node = subject.spec.node_name
+            self._sequences.forget_topic(node, topics.reported_pod(node, subject.metadata.uid))
+
+    async def work(self) -> None:
+        """Work messages off until cancelled."""
+        while True:
+            await self._wake.acquire()
+            taken = self._inbox.take()
+            if taken is None:
+                continue
+            key, content = taken
+            try:
+                await self._work_off(key, content)
+            except (errors.ApiError, OSError) as error:
+                log.warning("report not written yet", key=str(key), reason=str(error))
+                self._put_back(key, content)
+                await self._clock.sleep(RETRY_SECONDS)
+            except asyncio.CancelledError:
+                self._put_back(key, content)
+                raise
+            finally:
+                if self._inbox.done(key):
+                    self._wake.release()
+
+    async def _work_off(self, key: Key, content: dict[str, messages.Reported]) -> None:
+        """Apply messages in order and take out each that is done with."""
+        for sort in list(content):
+            try:
+                await self._apply(key, content[sort])
+            except _HOPELESS as error:
+                self.refused[f"{sort}: {error.reason}"] += 1
+                log.error("report refused by the API", key=str(key), sort=sort, reason=str(error))
+            del content[sort]
+
+    def _put_back(self, key: Key, content: dict[str, messages.Reported]) -> None:
+        for sort in reversed(list(content)):
+            self._inbox.put_back(key, sort, content[sort])
+
+    def _put(self, key: Key, sort: str, content: messages.Reported) -> None:
+        self._inbox.put(key, sort, content)
+        self._wake.release()
+
+    def _foreign(self, topic: topics.Topic, content: messages.Reported) -> str:
+        """Return why a message is none of the sender's business, or ""."""
+        if not isinstance(content, messages.ReportedPod):
+            return ""
+        if content.uid != topic.name:
+            return "topic and message name different pods"
+        pod = self._view.get(core.Pod, content.name, content.namespace)
+        if pod is None or pod.metadata.uid != content.uid:
+            return "no such pod"
+        return "" if pod.spec.node_name == topic.node else "the pod is not bound to the node that speaks of it"
+
+    def _refuse(self, branch: str, topic: str, reason: str, detail: str = "") -> None:
+        self.refused[f"{branch}: {reason}"] += 1
+        if reason not in ("late or repeated", "no such pod") and branch not in self._told:
+            self._told.add(branch)
+            log.warning("message refused; further ones of this branch are only counted", topic=topic, reason=reason,
+                        detail=detail)
+
+    async def _apply(self, key: Key, content: messages.Reported) -> None:
+        match key, content:
+            case NodeKey(name), messages.ReportedNode():
+                self._reports[name] = content
+                await self._apply_node(name, content)
+            case NodeKey(name), messages.NodeState():
+                await self._apply_state(name, content.state)
+            case NodeKey(name), messages.Heartbeat():
+                await self._apply_heartbeat(name, content)
+            case PodKey(node, namespace, name), messages.ReportedPod():
+                await self._apply_pod(node, namespace, name, content)
+            case EventKey(node), messages.ReportedEvent():
+                await self._apply_event(node, content)
+
+    async def _apply_node(self, name: str, report: messages.ReportedNode) -> None:
+        existing = self._newest(core.Node, name)
+        for _ in range(ATTEMPTS):
+            try:
+                await self._write_node(name, report, existing)
+                return
+            except (errors.Conflict, errors.AlreadyExists, errors.NotFound):
+                existing = await self._fresh(core.Node, name)
+        raise errors.Conflict(f"node {name} keeps changing")
+
+    async def _write_node(self, name: str, report: messages.ReportedNode, existing: core.Node | None) -> None:
+        taken = {node.spec.pod_cidr for node in self._view.all(core.Node) if node.metadata.name != name}
+        taken |= {given for other, given in self._ranges.items() if other != name}
+        version = ""
+        for action in reported.node(name, report, existing, taken, self._network.pod_cidr, self._clock.now()):
+            match action:
+                case reported.CreateNode(node):
+                    # Noted before the first wait: another node may be registering at the same time.
+                    self._ranges[name] = node.spec.pod_cidr
+                    created = self._keep(await self._client.create(node))
+                    log.info("node registered", node=name, pod_cidr=node.spec.pod_cidr)
+                    if created.status != node.status:
+                        self._keep(await self._client.update_status(
+                            msgspec.structs.replace(created, status=node.status)))
+                case reported.UpdateNode(node):
+                    self._ranges[name] = node.spec.pod_cidr
+                    version = self._keep(await self._client.update(node)).metadata.resource_version
+                case reported.UpdateNodeStatus(node):
+                    if version:  # the first write has moved the object on
+                        node = _at(node, version)
+                    self._keep(await self._client.update_status(node))
+
+    async def _apply_state(self, name: str, state: str) -> None:
+        self._states[name] = state
+        log.info("node state", node=name, state=state)
+        if state == "online":
+            return
+        reason = "The node has said goodbye." if state == "offline" else "The node's connection to the bus was lost."
+        existing = self._newest(core.Node, name)
+        for _ in range(ATTEMPTS):
+            changed = reported.lost(existing, reason, self._clock.now()) if existing is not None else None
+            if changed is None:
+                return
+            try:
+                self._keep(await self._client.update_status(changed))
+                return
+            except (errors.Conflict, errors.NotFound):
+                existing = await self._fresh(core.Node, name)
+
+    async def _apply_heartbeat(self, name: str, beat: messages.Heartbeat) -> None:
+        await self._renew(name)
+        report, node = self._reports.get(name), self._newest(core.Node, name)
+        # Somebody gave the node up although its connection held: what it said of itself last is true again.
+        if (report is not None and report.boot_id == beat.boot_id and node is not None and reported.is_unknown(node)
+                and self._states.get(name, "online") == "online"):
+            await self._apply_node(name, report)
+
+    async def _renew(self, name: str) -> None:
+        for _ in range(ATTEMPTS):
+            known = self._leases.get(name)
+            wanted = reported.lease(name, known, self._clock.now())
+            try:
+                self._leases[name] = await (self._client.update(wanted) if known else self._client.create(wanted))
+                return
+            except (errors.Conflict, errors.AlreadyExists):
+                found = await self._fresh(coordination.Lease, name, reported.LEASE_NAMESPACE)
+                if found is not None:
+                    self._leases[name] = found
+            except errors.NotFound:
+                if known is None:
+                    raise  # the namespace itself is missing
+                del self._leases[name]
+
+    async def _apply_pod(self, node: str, namespace: str, name: str, report: messages.ReportedPod) -> None:
+        existing = self._newest(core.Pod, name, namespace)
+        for _ in range(ATTEMPTS):
+            action = reported.pod(node, report, existing, self._clock.now())
+            try:
+                match action:
+                    case reported.UpdatePodStatus(pod):
+                        self._keep(await self._client.update_status(pod))
+                    case reported.DeletePod():
+                        await self._client.delete(core.Pod, action.name, action.namespace, uid=action.uid,
+                                                  grace_period_seconds=0)
+                    case reported.Ignore(reason):
+                        self.refused[f"reported/pods: {reason}"] += 1
+                return
+            except (errors.Conflict, errors.NotFound):
+                existing = await self._fresh(core.Pod, name, namespace)
+        raise errors.Conflict(f"pod {namespace}/{name} keeps changing")
+
+    async def _apply_event(self, node: str, report: messages.ReportedEvent) -> None:
+        pod = self._view.get(core.Pod, report.name, report.namespace) if report.uid else None
+        known = self._view.get(core.Node, node)
+        about = reported.involved(node, report, pod, known.metadata.uid if known is not None else "")
+        if isinstance(about, reported.Ignore):
+            self.refused[f"events: {about.reason}"] += 1
+            return
+        recorder = self._recorders.get(node)
+        if recorder is None:
+            recorder = self._recorders[node] = Recorder(self._client, self._clock, self._ids, component="edge-agent",
+                                                        host=node)
+        kind = "Warning" if report.type == "Warning" else "Normal"
+        await recorder.record(about, kind, report.reason, report.message)
+
+    def _newest(self, kind: type[interface.O], name: str, namespace: str = "") -> interface.O | None:
+        """Return the object as the view shows it, or as it was written here since."""
+        shown = self._view.get(kind, name, namespace)
+        if shown is None:
+            return None
+        written = self._written.get(shown.metadata.uid)
+        return written if isinstance(written, kind) and _is_newer(written, shown) else shown
+
+    async def _fresh(self, kind: type[interface.O], name: str, namespace: str = "") -> interface.O | None:
+        try:
+            return await self._client.get(kind, name, namespace)
+        except errors.NotFound:
+            return None
+
+    def _keep(self, obj: interface.O) -> interface.O:
+        shown = self._view.get(type(obj), obj.metadata.name, obj.metadata.namespace)
+        if shown is None or _is_newer(obj, shown):
+            self._written[obj.metadata.uid] = obj
+        return obj
+
+    def _forget(self, name: str) -> None:
+        for known in (self._leases, self._ranges, self._reports, self._states, self._recorders):
+            known.pop(name, None)
+        self._sequences.forget(name)
+
+
+def _is_newer(one: meta.Object, other: meta.Object) -> bool:
+    """Compare revisions; they are numbers within one server."""
+    return _revision(one) > _revision(other)
+
+
+def _revision(obj: meta.Object) -> int:
+    text = obj.metadata.resource_version
+    return int(text) if text.isdecimal() else 0
+
+
+def _at(node: core.Node, version: str) -> core.Node:
+    return msgspec.structs.replace(node, metadata=msgspec.structs.replace(node.metadata, resource_version=version))

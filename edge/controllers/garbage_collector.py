@@ -1,0 +1,134 @@
+"""Deletes what has lost all its owners, and carries out foreground and orphaning deletions.
+
+https://kubernetes.io/docs/concepts/architecture/garbage-collection/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from edge.api import core, meta, scheme
+from edge.controllers import indexes, interface, plan
+from edge.controllers.settings import Settings
+
+FOREGROUND = "foregroundDeletion"
+ORPHAN = "orphan"
+
+
+def kinds() -> tuple[type[meta.Object], ...]:
+    """Return every kind that may own or be owned."""
+    return tuple(resource.type for resource in scheme.resources()
+                 if "watch" in resource.verbs and resource.type is not core.Event)
+
+
+def controller(_settings: Settings) -> interface.Controller:
+    """Return the controller as the loop runs it."""
+    return interface.Controller(
+        name="garbage_collector", reconcile=reconcile,
+        sources=tuple(interface.Source(kind, _changed, on_delete=_gone) for kind in kinds()))
+
+
+def _changed(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
+    m = obj.metadata
+    if m.deletion_timestamp is not None:
+        owners = tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
+                       if ref.block_owner_deletion and (owner := _owner(ref, m.namespace)).kind is not None)
+        return (interface.key_of(obj), *owners)
+    if m.owner_references and any(not _exists(_owner(ref, m.namespace), view) for ref in m.owner_references):
+        return (interface.key_of(obj),)
+    if any(ref.block_owner_deletion and _is_waiting(_owner(ref, m.namespace), view) for ref in m.owner_references):
+        return tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
+                     if (owner := _owner(ref, m.namespace)).kind is not None)
+    return ()
+
+
+def _gone(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
+    dependents = tuple(interface.key_of(dependent) for dependent in _dependents(obj, view))
+    waiting = tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in obj.metadata.owner_references
+                    if (owner := _owner(ref, obj.metadata.namespace)).kind is not None)
+    return dependents + waiting
+
+
+def reconcile(key: interface.Key, view: interface.View, _now: datetime) -> plan.Plan:
+    """Return what has to be deleted, orphaned or let go because of this object."""
+    obj = view.get(key.kind, key.name, key.namespace)
+    if obj is None:
+        return plan.Plan()
+    m = obj.metadata
+    if m.deletion_timestamp is None:
+        return _collect(obj, view)
+    if ORPHAN in m.finalizers:
+        return _orphan(obj, view)
+    if FOREGROUND in m.finalizers:
+        return _foreground(obj, view)
+    return plan.Plan()
+
+
+def _collect(obj: meta.Object, view: interface.View) -> plan.Plan:
+    m = obj.metadata
+    owners = tuple(_owner(ref, m.namespace) for ref in m.owner_references)
+    if not owners or any(_exists(owner, view) for owner in owners):
+        return plan.Plan()
+    return plan.Plan((plan.Collect(type(obj), m.name, m.namespace, m.uid, owners),))
+
+
+def _orphan(obj: meta.Object, view: interface.View) -> plan.Plan:
+    actions: list[plan.Action] = []
+    for dependent in _dependents(obj, view):
+        rest = tuple(ref for ref in dependent.metadata.owner_references if ref.uid != obj.metadata.uid)
+        d = dependent.metadata
+        actions.append(plan.Patch(type(dependent), d.name, d.namespace,
+                                  {"metadata": {"ownerReferences": msgspec.to_builtins(rest) or None,
+                                                "resourceVersion": d.resource_version}}))
+    return plan.Plan((*actions, _without_finalizer(obj, ORPHAN)))
+
+
+def _foreground(obj: meta.Object, view: interface.View) -> plan.Plan:
+    dependents = tuple(_dependents(obj, view))
+    actions: list[plan.Action] = []
+    for dependent in dependents:
+        others = [ref for ref in dependent.metadata.owner_references if ref.uid != obj.metadata.uid]
+        if dependent.metadata.deletion_timestamp is None \
+                and not any(_exists(_owner(ref, dependent.metadata.namespace), view) for ref in others):
+            actions.append(plan.delete(dependent, propagation_policy="Foreground"))
+    blocking = any(ref.uid == obj.metadata.uid and ref.block_owner_deletion
+                   for dependent in dependents for ref in dependent.metadata.owner_references)
+    if not blocking:
+        actions.append(_without_finalizer(obj, FOREGROUND))
+    return plan.Plan(tuple(actions))
+
+
+def _without_finalizer(obj: meta.Object, name: str) -> plan.Patch:
+    m = obj.metadata
+    rest = [finalizer for finalizer in m.finalizers if finalizer != name]
+    return plan.Patch(type(obj), m.name, m.namespace,
+                      {"metadata": {"finalizers": rest or None, "resourceVersion": m.resource_version}})
+
+
+def _dependents(obj: meta.Object, view: interface.View) -> Iterable[meta.Object]:
+    for kind in kinds():
+        yield from view.indexed(kind, indexes.OWNERS, obj.metadata.uid)
+
+
+def _owner(ref: meta.OwnerReference, namespace: str) -> plan.Owner:
+    resource = scheme.of_kind(ref.api_version, ref.kind)
+    if resource is None:
+        return plan.Owner(None, ref.name, "", ref.uid)
+    return plan.Owner(resource.type, ref.name, namespace if resource.namespaced else "", ref.uid)
+
+
+def _exists(owner: plan.Owner, view: interface.View) -> bool:
+    """Tell whether the owner is there; of a kind that is not served it cannot be known, so it is."""
+    if owner.kind is None:
+        return True
+    found = view.get(owner.kind, owner.name, owner.namespace)
+    return found is not None and found.metadata.uid == owner.uid
+
+
+def _is_waiting(owner: plan.Owner, view: interface.View) -> bool:
+    found = view.get(owner.kind, owner.name, owner.namespace) if owner.kind else None
+    return found is not None and FOREGROUND in found.metadata.finalizers \
+        and found.metadata.deletion_timestamp is not None

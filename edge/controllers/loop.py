@@ -1,0 +1,310 @@
+"""Runs controllers: caches fill a queue with keys, a key becomes a plan, the plan's actions become API calls.
+
+One loop serves all controllers. A failed action ends the round; the key comes again after a delay and is planned anew
+from what is then true.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, Literal, TypeVar, assert_never, cast
+
+from edge import logs
+from edge.api import errors, meta, scheme
+from edge.client import cache, recorder, view
+from edge.client.interface import Client
+from edge.clock import Clock
+from edge.controllers import expectations, indexes, interface, plan, registry, workqueue
+from edge.controllers.settings import Settings
+from edge.ids import Ids
+
+LARGEST_BATCH = 32
+"""Creations or deletions sent at the same time; the store commits them together."""
+UNSEEN_SECONDS = 0.1
+"""How soon to look again whether the caches contain our own writes; their arrival usually comes first."""
+PURGE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 0.25
+"""After a round a key rests as long as the round took, but no longer than this, so that changes are gathered."""
+
+Run = Callable[[], Awaitable[None]]
+Outcome = Literal["done", "failed", "again"]
+O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
+
+log = logs.get("controllers")
+
+
+def build(client: Client, caches: cache.SharedCaches, clock: Clock, ids: Ids,
+          settings: Settings) -> list[tuple[str, Run]]:
+    """Return every controller as a name and what to run under it. Needs a running event loop."""
+    seen = CacheView(caches)
+    return [(f"controller {made.name}", Loop(made, client, caches, seen, clock, recorder.Recorder(
+        client, clock, ids, component=f"{made.name.replace('_', '-')}-controller")).run)
+        for made in registry.controllers(settings)]
+
+
+class CacheView:
+    """The shared caches as controllers and expectations see them."""
+
+    def __init__(self, caches: cache.SharedCaches) -> None:
+        self._shared = caches
+        self._caches: dict[type[meta.Object], cache.Cache[Any]] = {}
+        self._revisions: dict[type[meta.Object], int] = {}
+
+    def prepare(self, kind: type[O]) -> cache.Cache[O]:
+        """Return the cache of a kind, with the indexes of controllers."""
+        found = self._caches.get(kind)
+        if found is None:
+            found = self._caches[kind] = self._shared.of(kind)
+            found.add_index(indexes.OWNER, indexes.claim)
+            found.listen(self._note)
+        return cast("cache.Cache[O]", found)
+
+    def get(self, kind: type[O], name: str, namespace: str = "") -> O | None:
+        return self._of(kind).get(view.key(name, namespace))
+
+    def all(self, kind: type[O], namespace: str = "") -> Iterable[O]:
+        found = self._of(kind)
+        return found.by_index("namespace", namespace) if namespace else found.items()
+
+    def indexed(self, kind: type[O], index: str, value: str) -> Iterable[O]:
+        return self._of(kind).by_index(index, value)
+
+    def revision(self, kind: type[meta.Object]) -> int:
+        return self._revisions.get(kind, 0)
+
+    def _of(self, kind: type[O]) -> cache.Cache[O]:
+        return cast("cache.Cache[O]", self._caches[kind])
+
+    def _note(self, old: meta.Object | None, new: meta.Object | None) -> None:
+        obj = new or old
+        if obj is not None:
+            revision = int(obj.metadata.resource_version or 0)
+            self._revisions[type(obj)] = max(revision, self._revisions.get(type(obj), 0))
+
+
+class Loop:
+    """One controller at work."""
+
+    def __init__(self, controller: interface.Controller, client: Client, caches: cache.SharedCaches, seen: CacheView,
+                 clock: Clock, events: recorder.Recorder) -> None:
+        self._controller, self._client, self._caches, self._seen = controller, client, caches, seen
+        self._clock, self._events = clock, events
+        self._queue: workqueue.WorkQueue[interface.Key] = workqueue.WorkQueue()
+        self._expected: expectations.Expectations[interface.Key] = expectations.Expectations()
+        self._wake = asyncio.Event()
+        self._rounds: set[asyncio.Task[None]] = set()
+        self._subscribed = False
+
+    async def run(self) -> None:
+        """Reconcile until canceled."""
+        self._subscribe()
+        await self._caches.synced()
+        now = self._clock.monotonic()
+        for key in self._controller.initial:
+            self._queue.add(key, now)
+        try:
+            while True:
+                await self._hand_out()
+        finally:
+            for task in self._rounds:
+                task.cancel()
+            await asyncio.gather(*self._rounds, return_exceptions=True)
+
+    def _subscribe(self) -> None:
+        if self._subscribed:
+            return
+        self._subscribed = True
+        for source in self._controller.sources:
+            self._seen.prepare(source.kind)
+        for source in self._controller.sources:
+            self._seen.prepare(source.kind).listen(self._listener(source))
+
+    def _listener(self, source: interface.Source) -> Callable[[meta.Object | None, meta.Object | None], None]:
+        def changed(old: meta.Object | None, new: meta.Object | None) -> None:
+            keys: set[interface.Key] = set()
+            if old is not None and (new is not None or source.on_delete is None):
+                keys.update(source.keys(old, self._seen))
+            if new is not None:
+                keys.update(source.keys(new, self._seen))
+            elif old is not None and source.on_delete is not None:
+                keys.update(source.on_delete(old, self._seen))
+            now = self._clock.monotonic()
+            for key in keys:
+                self._queue.add(key, now)
+            if keys:
+                self._wake.set()
+        return changed
+
+    async def _hand_out(self) -> None:
+        """Start a round for each key that is due, then wait for the next one."""
+        now = self._clock.monotonic()
+        while len(self._rounds) < self._controller.workers and (key := self._queue.get(now)) is not None:
+            task = asyncio.create_task(self._round(key))
+            self._rounds.add(task)
+            task.add_done_callback(self._ended)
+        due = self._queue.next_due() if len(self._rounds) < self._controller.workers else None
+        if due is None:
+            self._queue.forget_pauses(now)
+        timer = None if due is None else asyncio.create_task(self._clock.sleep(max(0.0, due - now)))
+        if timer is not None:
+            timer.add_done_callback(lambda _task: self._wake.set())
+        try:
+            await self._wake.wait()
+        finally:
+            self._wake.clear()
+            if timer is not None:
+                timer.cancel()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._rounds.discard(task)
+        self._wake.set()
+
+    async def _round(self, key: interface.Key) -> None:
+        began = self._clock.monotonic()
+        outcome: Outcome = "failed"
+        after: float | None = None
+        try:
+            if not self._expected.fulfilled(key, self._seen, began):
+                outcome, after = "done", UNSEEN_SECONDS
+                return
+            made = self._controller.reconcile(key, self._seen, self._clock.now())
+            outcome, after = await self._act(key, made.actions), made.requeue_after_seconds
+            if outcome == "again":
+                after = PURGE_SECONDS
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            # An object that validation should not have let in. The others must not suffer for it.
+            log.error("cannot reconcile", cause=error, controller=self._controller.name, namespace=key.namespace,
+                      name=key.name)
+        finally:
+            now = self._clock.monotonic()
+            self._queue.done(key, now, failed=outcome == "failed",
+                             pause_seconds=min(now - began, LONGEST_PAUSE_SECONDS))
+            if outcome != "failed" and after is not None:
+                self._queue.add(key, now, after)
+
+    async def _act(self, key: interface.Key, actions: tuple[plan.Action, ...]) -> Outcome:
+        for batch in batches(actions):
+            outcomes = await asyncio.gather(*(self._try(key, action) for action in batch))
+            for outcome in outcomes:
+                if outcome != "done":
+                    return outcome
+        return "done"
+
+    async def _try(self, key: interface.Key, action: plan.Action) -> Outcome:
+        try:
+            return await self._do(key, action)
+        except errors.AlreadyExists as error:
+            return "done" if isinstance(action, plan.Create) and action.may_exist else self._failed(key, action, error)
+        except (errors.NotFound, errors.Conflict) as error:
+            return "done" if isinstance(action, plan.Delete) else self._failed(key, action, error)
+        except errors.ApiError as error:
+            if isinstance(action, plan.Create) and action.failed:
+                await self._act(key, action.failed(error))
+            return self._failed(key, action, error)
+
+    def _failed(self, key: interface.Key, action: plan.Action, error: errors.ApiError) -> Outcome:
+        log.debug("action failed, planning again", controller=self._controller.name, namespace=key.namespace,
+                  name=key.name, action=type(action).__name__, error=error.message)
+        return "failed"
+
+    async def _do(self, key: interface.Key, action: plan.Action) -> Outcome:
+        match action:
+            case plan.Create():
+                made = await self._client.create(action.obj)
+                self._written(key, made)
+                await self._emit(action.done, made.metadata.name)
+            case plan.Update():
+                self._written(key, await self._client.update(action.obj))
+            case plan.UpdateStatus():
+                self._written(key, await self._client.update_status(action.obj))
+            case plan.Patch():
+                self._written(key, await self._client.patch(action.kind, action.name, action.namespace, action.patch,
+                                                            subresource=action.subresource))
+                await self._emit(action.done, action.name)
+            case plan.Delete():
+                await self._delete(key, action)
+                await self._emit(action.done, action.name)
+            case plan.Collect():
+                await self._collect(key, action)
+            case plan.Purge():
+                return await self._purge(action.namespace)
+            case plan.Emit():
+                await self._emit(action, "")
+            case _:
+                assert_never(action)
+        return "done"
+
+    def _written(self, key: interface.Key, obj: meta.Object) -> None:
+        revision = obj.metadata.resource_version
+        if revision.isdigit():
+            self._expected.expect(key, expectations.Written(type(obj), int(revision)), self._clock.monotonic())
+
+    async def _delete(self, key: interface.Key, action: plan.Delete) -> None:
+        await self._client.delete(action.kind, action.name, action.namespace, uid=action.uid,
+                                  grace_period_seconds=action.grace_period_seconds,
+                                  propagation_policy=action.propagation_policy)
+        self._expected.expect(key, expectations.Deleted(action.kind, action.name, action.namespace, action.uid),
+                              self._clock.monotonic())
+
+    async def _collect(self, key: interface.Key, action: plan.Collect) -> None:
+        for owner in action.owners:
+            if owner.kind is None or await self._is_there(owner, owner.kind):
+                return
+        log.info("collecting an object without owners", kind=action.kind.__name__, namespace=action.namespace,
+                 name=action.name)
+        await self._try(key, plan.Delete(action.kind, action.name, action.namespace, action.uid,
+                                         action.grace_period_seconds, "" if action.grace_period_seconds == 0
+                                         else "Background"))
+
+    async def _is_there(self, owner: plan.Owner, kind: type[meta.Object]) -> bool:
+        try:
+            found = await self._client.get(kind, owner.name, owner.namespace)
+        except errors.NotFound:
+            return False
+        return owner.uid in ("", found.metadata.uid)
+
+    async def _purge(self, namespace: str) -> Outcome:
+        """Delete everything in the namespace. What ends at once is gone in the second look; else: again, later."""
+        for _ in range(2):
+            if await self._purge_once(namespace) == 0:
+                return "done"
+        return "again"
+
+    async def _purge_once(self, namespace: str) -> int:
+        left = 0
+        for resource in scheme.resources():
+            if not resource.namespaced or not {"list", "delete"} <= set(resource.verbs):
+                continue
+            for obj in (await self._client.list(resource.type, namespace)).items:
+                left += 1
+                if obj.metadata.deletion_timestamp is None:
+                    m = obj.metadata
+                    try:
+                        await self._client.delete(resource.type, m.name, namespace, uid=m.uid,
+                                                  propagation_policy="Background")
+                    except (errors.NotFound, errors.Conflict):
+                        continue  # Gone, or made anew: the next look tells.
+        return left
+
+    async def _emit(self, event: plan.Emit | None, name: str) -> None:
+        if event is not None:
+            await self._events.record(event.about, event.type, event.reason, event.message.replace("{name}", name))
+
+
+def batches(actions: tuple[plan.Action, ...]) -> Iterator[tuple[plan.Action, ...]]:
+    """Yield the actions in groups to be done at the same time.
+
+    Creations go together, and so do deletions, one at first and then twice as many each time, so that what the server
+    refuses is refused once and not a hundred times. Everything else goes alone.
+    """
+    start, size = 0, 1
+    while start < len(actions):
+        kind = type(actions[start])
+        end = start + 1
+        if kind in (plan.Create, plan.Delete):
+            while end < len(actions) and end - start < size and type(actions[end]) is kind:
+                end += 1
+        yield actions[start:end]
+        size = min(size * 2, LARGEST_BATCH) if end < len(actions) and type(actions[end]) is kind else 1
+        start = end

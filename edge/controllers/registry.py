@@ -1,0 +1,42 @@
+"""The list of all controllers. A further one is a module with a `controller` function, and one line here."""
+
+from __future__ import annotations
+
+from edge.controllers import (
+    daemonset,
+    deployment,
+    endpoints,
+    endpointslice,
+    event_expiry,
+    garbage_collector,
+    interface,
+    namespace,
+    namespace_defaults,
+    node_lifecycle,
+    pod_gc,
+    replicaset,
+    service_load_balancer,
+    taint_eviction,
+)
+from edge.controllers.settings import Settings
+
+_ALL = (
+    deployment.controller,
+    replicaset.controller,
+    daemonset.controller,
+    endpoints.controller,
+    endpointslice.controller,
+    service_load_balancer.controller,
+    namespace.controller,
+    namespace_defaults.controller,
+    node_lifecycle.controller,
+    taint_eviction.controller,
+    pod_gc.controller,
+    garbage_collector.controller,
+    event_expiry.controller,
+)
+
+
+def controllers(settings: Settings) -> tuple[interface.Controller, ...]:
+    """Return every controller."""
+    return tuple(make(settings) for make in _ALL)

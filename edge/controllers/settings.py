@@ -1,0 +1,23 @@
+"""What an operator may set about the controllers. The defaults are the fast profile of a rack at home."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Settings of all controllers."""
+
+    load_balancer_addresses: tuple[str, ...] = ()
+    """Addresses for Services of type LoadBalancer: single ones, ranges `a-b`, or subnets in CIDR notation."""
+    node_monitor_grace_seconds: float = 12.0
+    """A node whose lease is older than this is unreachable."""
+    terminated_pod_threshold: int = 500
+    """Finished pods kept for their logs; the oldest beyond this many are deleted."""
+    event_ttl_seconds: float = 3600.0
+    """Events older than this are deleted."""
+    event_limit: int = 2000
+    """Events kept at most."""
+    root_ca_pem: str = ""
+    """The cluster's certificate authority, published as ConfigMap kube-root-ca.crt in every namespace."""

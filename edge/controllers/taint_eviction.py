@@ -1,0 +1,68 @@
+"""Evicts pods from nodes with NoExecute taints they do not tolerate, or no longer.
+
+https://kubernetes.io/docs/concepts/scheduling-eviction/taint-and-toleration/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from edge.api import core, meta, placement, times
+from edge.controllers import indexes, interface, plan, pods
+from edge.controllers.settings import Settings
+
+MIRROR = "kubernetes.io/config.mirror"
+
+
+def controller(_settings: Settings) -> interface.Controller:
+    """Return the controller as the loop runs it."""
+    return interface.Controller(name="taint_eviction", reconcile=reconcile, sources=(
+        interface.Source(core.Pod, _of_pod), interface.Source(core.Node, _of_node)))
+
+
+def _of_pod(pod: meta.Object, view: interface.View) -> Iterable[interface.Key]:
+    node = view.get(core.Node, pod.spec.node_name) if isinstance(pod, core.Pod) and pod.spec.node_name else None
+    return (interface.key_of(pod),) if node is not None and _evicting(node) else ()
+
+
+def _of_node(node: meta.Object, view: interface.View) -> Iterable[interface.Key]:
+    if not isinstance(node, core.Node) or not _evicting(node):
+        return ()
+    return tuple(interface.key_of(pod) for pod in view.indexed(core.Pod, indexes.NODE, node.metadata.name))
+
+
+def _evicting(node: core.Node) -> tuple[core.Taint, ...]:
+    return tuple(taint for taint in node.spec.taints if taint.effect == placement.NO_EXECUTE)
+
+
+def reconcile(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
+    """Return the eviction, or when it will be due."""
+    pod = view.get(core.Pod, key.name, key.namespace)
+    node = view.get(core.Node, pod.spec.node_name) if pod is not None and pod.spec.node_name else None
+    if pod is None or node is None or pod.metadata.deletion_timestamp is not None or pods.is_finished(pod) \
+            or MIRROR in pod.metadata.annotations:
+        return plan.Plan()
+    left = seconds_left(_evicting(node), pod.spec.tolerations, now)
+    if left is None:
+        return plan.Plan()
+    if left > 0:
+        return plan.Plan(requeue_after_seconds=left + 0.05)
+    event = plan.Emit(plan.reference("Pod", "v1", pod), "Normal", "TaintManagerEviction",
+                      f"Marking for deletion Pod {key.namespace}/{key.name}")
+    return plan.Plan((event, plan.delete(pod)))
+
+
+def seconds_left(taints: tuple[core.Taint, ...], tolerations: tuple[core.Toleration, ...],
+                 now: datetime) -> float | None:
+    """Return how long a pod may stay with these NoExecute taints; None: for ever."""
+    limits: list[float] = []
+    for taint in taints:
+        covering = [t for t in tolerations if placement.tolerates(t, taint)]
+        if not covering:
+            return 0.0
+        if all(t.toleration_seconds is not None for t in covering):
+            age = (now - times.parse(taint.time_added)).total_seconds() if taint.time_added else 0.0
+            allowed = min(t.toleration_seconds or 0 for t in covering)
+            limits.append(max(0.0, min(allowed - age, float(allowed))))
+    return min(limits, default=None)

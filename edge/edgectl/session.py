@@ -1,0 +1,106 @@
+"""One-shot requests to the rack's API with the person's kubeconfig, on the standard library: quick to start."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import ssl
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import yaml
+
+from edge.api import errors
+from edge.client import kubeconfig
+from edge.edgectl.failures import CtlError
+
+
+def default_path() -> Path:
+    """Return the kubeconfig kubectl would read."""
+    return Path(os.environ.get("KUBECONFIG", "").split(":")[0] or Path.home() / ".kube" / "config")
+
+
+class Session:
+    """A rack's API as one context of a kubeconfig names it."""
+
+    def __init__(self, access: kubeconfig.Access) -> None:
+        parts = urlsplit(access.server)
+        self._host, self._port = parts.hostname or "localhost", parts.port or 443
+        self._context = _ssl_context(access)
+        self._headers = {"Accept": "application/json"}
+        if access.token:
+            self._headers["Authorization"] = f"Bearer {access.token}"
+        self.server = access.server
+        self.ca = access.ca_data
+
+    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """Send one request with a JSON body and return the JSON answer.
+
+        Raises:
+            errors.ApiError: the server refused, in its words.
+            CtlError: the server cannot be reached.
+        """
+        data = None if body is None else json.dumps(body).encode()
+        return self._send(method, path, data, {"Content-Type": "application/json"})
+
+    def upload(self, path: str, chunks: Iterable[bytes], length: int) -> dict[str, Any]:
+        """POST a file and return the JSON answer. Raises as `request` does."""
+        headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
+        return self._send("POST", path, chunks, headers)
+
+    def _send(self, method: str, path: str, body: bytes | Iterable[bytes] | None,
+              headers: dict[str, str]) -> dict[str, Any]:
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=120)
+        try:
+            connection.request(method, path, body=body, headers=self._headers | headers)
+            response = connection.getresponse()
+            content = response.read()
+        except ssl.SSLCertVerificationError as error:
+            raise CtlError(f"{self.server} is not the rack of this kubeconfig: {error.verify_message}") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise CtlError(f"cannot reach {self.server}: {error}. Is the rack on, and is this machine on its home "
+                           "network?") from error
+        finally:
+            connection.close()
+        return _answer(response.status, content)
+
+
+def open_session(path: Path | None, context: str | None) -> Session:
+    """Return the session of a kubeconfig's context.
+
+    Raises:
+        CtlError: the file is missing or is no kubeconfig, or has no such context.
+    """
+    path = path or default_path()
+    try:
+        return Session(kubeconfig.parse(yaml.safe_load(path.read_text()), context, directory=path.parent))
+    except FileNotFoundError as error:
+        raise CtlError(f"{error.filename or path}: no such file. Name a kubeconfig with --kubeconfig or $KUBECONFIG; "
+                       "`edgectl lab up` writes one for a rack on this machine") from error
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise CtlError(f"{path}: {error}") from error
+
+
+def _answer(status: int, content: bytes) -> dict[str, Any]:
+    try:
+        body = json.loads(content) if content else {}
+    except ValueError:
+        body = {"message": content.decode(errors="replace").strip(), "code": status}
+    if status >= 400:
+        raise errors.from_status(body if isinstance(body, dict) else {"message": str(body), "code": status})
+    return body if isinstance(body, dict) else {"items": body}
+
+
+def _ssl_context(access: kubeconfig.Access) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=access.ca_data.decode() if access.ca_data else None)
+    if access.client_certificate_data and access.client_key_data:
+        # The ssl module reads keys from files only; this one is ours alone and gone at once.
+        with tempfile.NamedTemporaryFile(prefix="edgectl-") as file:
+            file.write(access.client_certificate_data + b"\n" + access.client_key_data)
+            file.flush()
+            context.load_cert_chain(file.name)
+    return context

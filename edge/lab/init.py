@@ -1,0 +1,163 @@
+"""Process number one of a lab machine: prepares its mounts, then keeps its programs running, as systemd does on a Pi.
+
+Started by `edge.lab.power` inside the machine's fresh namespaces: `python -m edge.lab.init SPEC.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+FIRST_DELAY_SECONDS = 0.1
+LONGEST_DELAY_SECONDS = 5.0
+STOP_SECONDS = 5.0
+
+
+@dataclass
+class Running:
+    """One program and how it fares."""
+
+    name: str
+    argv: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restarts: int = -1
+    delay: float = FIRST_DELAY_SECONDS
+    due: float = 0.0
+
+
+@dataclass
+class Init:
+    """The programs of this machine."""
+
+    directory: Path
+    services: list[Running] = field(default_factory=list)
+    stopping: bool = False
+
+    def start(self, service: Running) -> None:
+        with (self.directory / "log" / f"{service.name}.log").open("ab", buffering=0) as log:
+            service.process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                               env=os.environ | service.environment, start_new_session=True)
+        service.started = time.monotonic()
+        service.restarts += 1
+        self.write_status()
+
+    def reap(self) -> None:
+        """Collect every child that has ended, also the orphans that containers leave to process number one."""
+        ended = set()
+        while True:
+            try:
+                pid, _ = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            ended.add(pid)
+        now = time.monotonic()
+        for service in self.services:
+            if service.process and service.process.pid in ended:
+                lived = now - service.started
+                service.delay = FIRST_DELAY_SECONDS if lived > STOP_SECONDS else min(service.delay * 2,
+                                                                                     LONGEST_DELAY_SECONDS)
+                service.due = now + service.delay
+                service.process.returncode = 0  # already collected here; keeps Popen from waiting for it again
+                service.process = None
+
+    def run(self) -> None:
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
+        for service in self.services:
+            self.start(service)
+        while not self.stopping:
+            signum = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, 0.1 if self._waiting() else 3600)
+            if signum and signum.si_signo == signal.SIGTERM:
+                self.stopping = True
+            self.reap()
+            now = time.monotonic()
+            for service in self.services:
+                if service.process is None and now >= service.due and not self.stopping:
+                    self.start(service)
+        self.stop()
+
+    def stop(self) -> None:
+        """End the programs, the last one first, within a bound."""
+        for service in reversed(self.services):
+            if service.process:
+                os.kill(service.process.pid, signal.SIGTERM)
+        deadline = time.monotonic() + STOP_SECONDS
+        while any(service.process for service in self.services) and time.monotonic() < deadline:
+            signal.sigtimedwait({signal.SIGCHLD}, 0.2)
+            self.reap()
+
+    def write_status(self) -> None:
+        """Tell `edgectl lab status` what runs; process ids are those of this machine's namespace."""
+        status = {s.name: {"pid": s.process.pid if s.process else 0, "restarts": s.restarts} for s in self.services}
+        path = self.directory / "services.json"
+        path.with_suffix(".new").write_text(json.dumps(status))
+        path.with_suffix(".new").replace(path)
+
+    def _waiting(self) -> bool:
+        return any(service.process is None for service in self.services)
+
+
+def _run(*argv: str) -> None:
+    subprocess.run(argv, check=True)
+
+
+def prepare(spec: dict[str, object], directory: Path) -> None:
+    """Give the machine its own /run, host name, name server and, on a hybrid host, only the v1 cgroup trees."""
+    for name in ("log", "etc", "data"):
+        (directory / name).mkdir(parents=True, exist_ok=True)
+    if spec["hide_unified"]:
+        # Podman 4 takes a mounted unified tree for cgroup v2, though every controller is on v1 here.
+        _run("umount", "/sys/fs/cgroup/unified")
+    resolv = Path("/etc/resolv.conf").resolve()
+    _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+    for name in ("netns", "lock", "podman"):
+        Path("/run", name).mkdir()
+    for target, text in ((resolv, f"nameserver {spec['nameserver']}\n"),
+                         (Path("/etc/hostname"), f"{spec['name']}\n"),
+                         (Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {spec['name']}\n")):
+        source = directory / "etc" / target.name
+        if target == resolv and source.exists():
+            text = source.read_text()
+        source.write_text(text)
+        if not target.exists():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch()
+        _run("mount", "--bind", str(source), str(target))
+    _run("hostname", str(spec["name"]))
+    _run("ip", "link", "set", "lo", "up")
+
+
+def main() -> None:
+    """Prepare the machine, run what must come first, then the programs for as long as it is switched on."""
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    directory = Path(spec["directory"])
+    prepare(spec, directory)
+    os.environ.update(spec["environment"])
+    init = Init(directory)
+    init.write_status()
+    for service in spec["services"]:
+        if service["once"]:
+            _run_once(service, directory)
+        else:
+            init.services.append(Running(service["name"], service["argv"], service["environment"]))
+    init.run()
+
+
+def _run_once(service: dict[str, list[str]], directory: Path) -> None:
+    with (directory / "log" / f"{service['name']}.log").open("ab", buffering=0) as log:
+        while subprocess.run(service["argv"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                             check=False).returncode != 0:
+            time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

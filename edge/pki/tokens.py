@@ -1,0 +1,181 @@
+"""Bootstrap tokens and service account tokens: parse, compare, sign, verify.
+
+Bootstrap tokens have kubeadm's form
+(https://kubernetes.io/docs/reference/access-authn-authz/bootstrap-tokens/). Service account tokens are JSON Web
+Tokens (RFC 7519) signed with ES256 (RFC 7518, 3.4), with Kubernetes' claims. Signing is deterministic (RFC 6979), so
+that the same claims give the same token and a restarted server sends the nodes what they already have. The
+cryptography package is loaded with the first key.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+AUDIENCES = (ISSUER,)
+_BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
+_HEADER = {"alg": "ES256", "typ": "JWT"}
+_LEEWAY_SECONDS = 10
+_MAX_BYTES = 16 * 1024
+
+
+class TokenError(Exception):
+    """The token is not good; the text says why and holds nothing of the token."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BootstrapToken:
+    """`id.secret`: the id may be shown, the secret may not."""
+
+    id: str
+    secret: str
+
+
+def parse_bootstrap(text: str) -> BootstrapToken | None:
+    """Return the parts of a bootstrap token, or None when it has not that form."""
+    found = _BOOTSTRAP.fullmatch(text.strip())
+    return BootstrapToken(found[1], found[2]) if found else None
+
+
+def same(one: str, other: str) -> bool:
+    """Compare two secrets in a time that says nothing about them."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a service account token says. Times are seconds since 1970, `exp` 0 means that it never ends."""
+
+    iss: str = ISSUER
+    sub: str = ""
+    aud: tuple[str, ...] | str = AUDIENCES
+    exp: int = 0
+    iat: int = 0
+    nbf: int = 0
+    kubernetes: dict[str, object] = msgspec.field(default_factory=dict, name="kubernetes.io")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The service account a token belongs to, and what else it is bound to."""
+
+    namespace: str
+    name: str
+    uid: str = ""
+    pod: str = ""
+    pod_uid: str = ""
+
+
+def claims(account: Account, *, issued: datetime, seconds: int, audiences: tuple[str, ...] = AUDIENCES) -> Claims:
+    """Return the claims of a token for a service account, bound to a pod when the account names one."""
+    bound: dict[str, object] = {"namespace": account.namespace,
+                                "serviceaccount": {"name": account.name, "uid": account.uid}}
+    if account.pod:
+        bound["pod"] = {"name": account.pod, "uid": account.pod_uid}
+    start = int(issued.timestamp())
+    return Claims(sub=f"system:serviceaccount:{account.namespace}:{account.name}", aud=audiences, iat=start,
+                  exp=start + seconds, kubernetes=bound)
+
+
+def account(found: Claims) -> Account:
+    """Return whom the claims speak of. Raises TokenError when subject and binding do not name one account."""
+    parts = found.sub.split(":")
+    if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"] or not all(parts):
+        raise TokenError("the subject is not a service account")
+    uid, (pod, pod_uid) = _entry(found, "serviceaccount")[1], _entry(found, "pod")
+    return Account(parts[2], parts[3], uid, pod, pod_uid)
+
+
+class Signer:
+    """Signs and verifies with the key in `sa.key`."""
+
+    def __init__(self, key: bytes) -> None:
+        from edge.pki import authority
+
+        self._key: ec.EllipticCurvePrivateKey = authority.load_key(key)
+        self._public = self._key.public_key()
+
+    def sign(self, content: Claims) -> str:
+        """Return the token."""
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+        text = f"{_pack(msgspec.json.encode(_HEADER))}.{_pack(msgspec.json.encode(content))}"
+        der = self._key.sign(text.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
+        r, s = utils.decode_dss_signature(der)
+        return f"{text}.{_pack(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
+
+    def verify(self, token: str, now: datetime, audiences: tuple[str, ...] = AUDIENCES) -> Claims:
+        """Return the claims of a good token.
+
+        Raises:
+            TokenError: malformed, another algorithm or issuer, a wrong signature, for someone else, or out of date.
+        """
+        content, signed, signature = _unpack_token(token)
+        self._check_signature(signed, signature)
+        try:
+            found = msgspec.json.decode(content, type=Claims)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise TokenError("the claims cannot be read") from error
+        if found.iss != ISSUER:
+            raise TokenError("the token has another issuer")
+        heard = (found.aud,) if isinstance(found.aud, str) else found.aud
+        if audiences and not set(heard) & set(audiences):
+            raise TokenError("the token is for another audience")
+        seconds = now.timestamp()
+        if found.exp and seconds > found.exp + _LEEWAY_SECONDS:
+            raise TokenError("the token has expired")
+        if seconds < found.nbf - _LEEWAY_SECONDS:
+            raise TokenError("the token is not valid yet")
+        return found
+
+    def _check_signature(self, signed: bytes, signature: bytes) -> None:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes
+        from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+        if len(signature) != 64:
+            raise TokenError("the signature has the wrong length")
+        der = utils.encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
+        try:
+            self._public.verify(der, signed, ec.ECDSA(hashes.SHA256()))
+        except InvalidSignature as error:
+            raise TokenError("the signature is wrong") from error
+
+
+def _unpack_token(token: str) -> tuple[bytes, bytes, bytes]:
+    parts = token.split(".")
+    if len(token) > _MAX_BYTES or len(parts) != 3:
+        raise TokenError("not a JSON Web Token")
+    try:
+        header = msgspec.json.decode(_unpack(parts[0]), type=dict[str, object])
+        content, signature = _unpack(parts[1]), _unpack(parts[2])
+    except (ValueError, msgspec.MsgspecError) as error:
+        raise TokenError("not a JSON Web Token") from error
+    if header.get("alg") != "ES256":
+        raise TokenError("the token is not signed with ES256")
+    return content, f"{parts[0]}.{parts[1]}".encode(), signature
+
+
+def _entry(found: Claims, kind: str) -> tuple[str, str]:
+    entry = found.kubernetes.get(kind)
+    if not isinstance(entry, dict):
+        return "", ""
+    return str(entry.get("name", "")), str(entry.get("uid", ""))
+
+
+def _pack(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def _unpack(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)

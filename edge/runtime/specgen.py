@@ -1,0 +1,126 @@
+"""What to send Podman to create one container: ContainerSpec in, the JSON of its SpecGenerator out.
+
+Podman is told to leave alone what the agent does itself: the network, /etc/hosts and /etc/resolv.conf, restarts,
+health checks.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.runtime import states
+from edge.runtime.containers import ContainerSpec, Mount
+
+LOG_SIZE_BYTES = 10 * 1024 * 1024
+CPU_PERIOD_MICROSECONDS = 100_000
+SMALLEST_QUOTA_MICROSECONDS = 1_000
+SMALLEST_SHARES = 2
+LARGEST_SHARES = 262_144
+
+
+def container_name(spec: ContainerSpec) -> str:
+    """Return a name no other attempt of any other pod has, readable in `podman ps`."""
+    return f"{spec.name}_{spec.pod_name}_{spec.namespace}_{spec.pod_uid}_{spec.attempt}"
+
+
+def labels(spec: ContainerSpec) -> dict[str, str]:
+    """Return the labels by which the container is found again."""
+    return {
+        states.POD_UID: spec.pod_uid,
+        states.POD_NAME: spec.pod_name,
+        states.POD_NAMESPACE: spec.namespace,
+        states.CONTAINER_NAME: spec.name,
+        states.ATTEMPT: str(spec.attempt),
+        states.SPEC_HASH: spec.spec_hash,
+    }
+
+
+def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = ()) -> dict[str, Any]:
+    """Return the body of `POST /libpod/containers/create`.
+
+    `ulimits` are sent with equal soft and hard values: Podman 4.3.1 swaps the two of `default_ulimits`.
+    """
+    destinations = {mount.destination for mount in spec.mounts}
+    result: dict[str, Any] = {
+        "name": container_name(spec),
+        "image": spec.image_id or spec.image,
+        "raw_image_name": spec.image,
+        "labels": labels(spec),
+        "annotations": spec.annotations,
+        "env": dict(spec.env),
+        "terminal": spec.tty,
+        "stdin": spec.stdin,
+        "restart_policy": "no",
+        # Images with systemd inside get no special mounts, and an image's HEALTHCHECK makes no timers.
+        "systemd": "false",
+        "healthconfig": {"Test": ["NONE"]},
+        "netns": {"nsmode": "path", "value": spec.netns_path} if spec.netns_path else {"nsmode": "host"},
+        "use_image_hosts": "/etc/hosts" in destinations,
+        "use_image_resolve_conf": "/etc/resolv.conf" in destinations,
+        "mounts": [_mount(mount) for mount in spec.mounts],
+        "resource_limits": _resources(spec),
+        **_security(spec),
+    }
+    optional: dict[str, Any] = {
+        # As in Kubernetes, a `command` alone leaves out the image's own arguments; Podman does that by itself.
+        "entrypoint": list(spec.command),
+        "command": list(spec.args),
+        "work_dir": spec.working_dir,
+        "hostname": spec.hostname,
+        "cgroup_parent": spec.cgroup_parent,
+        "sysctl": dict(spec.sysctls),
+        "devices": [{"path": device} for device in spec.devices],
+        "pidns": {"nsmode": "host"} if spec.host_pid else None,
+        "ipcns": {"nsmode": "host"} if spec.host_ipc else None,
+        "r_limits": [{"type": name, "soft": value, "hard": value} for name, value in ulimits],
+        "log_configuration": _log(spec.log_path),
+    }
+    return result | {key: value for key, value in optional.items() if value}
+
+
+def _log(path: str) -> dict[str, Any]:
+    # Never journald: it would write every line to the card twice.
+    return {"driver": "k8s-file", "path": path, "size": LOG_SIZE_BYTES} if path else {"driver": "none"}
+
+
+def _mount(mount: Mount) -> dict[str, Any]:
+    access = "ro" if mount.read_only else "rw"
+    return {
+        "type": "bind",
+        "source": mount.source,
+        "destination": mount.destination,
+        "options": ["rbind", access, mount.propagation],
+    }
+
+
+def _security(spec: ContainerSpec) -> dict[str, Any]:
+    optional: dict[str, Any] = {
+        "privileged": spec.privileged,
+        "read_only_filesystem": spec.read_only_root,
+        "no_new_privileges": spec.no_new_privileges,
+        "user": spec.user,
+        "groups": [str(group) for group in spec.supplemental_groups],
+        "cap_add": [_capability(name) for name in spec.capabilities_add],
+        "cap_drop": [_capability(name) for name in spec.capabilities_drop],
+    }
+    return {key: value for key, value in optional.items() if value}
+
+
+def _capability(name: str) -> str:
+    upper = name.upper()
+    return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
+
+
+def _resources(spec: ContainerSpec) -> dict[str, Any]:
+    """Translate requests and limits as the kubelet does: shares from the request, quota from the limit."""
+    cpu: dict[str, int] = {"shares": _shares(spec.cpu_request_milli or spec.cpu_limit_milli)}
+    if spec.cpu_limit_milli:
+        quota = spec.cpu_limit_milli * CPU_PERIOD_MICROSECONDS // 1000
+        cpu |= {"period": CPU_PERIOD_MICROSECONDS, "quota": max(quota, SMALLEST_QUOTA_MICROSECONDS)}
+    memory = spec.memory_limit_bytes
+    # Memory and swap together get the memory's limit: a pod never swaps, which on a Pi would wear out the card.
+    return {"cpu": cpu} | ({"memory": {"limit": memory, "swap": memory}} if memory else {})
+
+
+def _shares(milli: int) -> int:
+    return min(max(milli * 1024 // 1000, SMALLEST_SHARES), LARGEST_SHARES)

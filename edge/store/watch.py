@@ -1,0 +1,103 @@
+"""Watchers: each has a bounded buffer of its own, so that a slow one delays nobody and ends with Compacted."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections import deque
+from collections.abc import Iterable
+
+from edge.store.interface import Compacted, Event
+
+
+class Watch:
+    """The events of one prefix, for one reader. It is registered from its making to `aclose`."""
+
+    def __init__(self, hub: Watchers, prefix: str, backlog: Iterable[Event], limit: int) -> None:
+        self.prefix = prefix
+        self._hub = hub
+        self._events = deque(backlog)
+        self._limit = limit
+        self._waiter: asyncio.Future[None] | None = None
+        self._closed = False
+        self._overflowed = False
+
+    def __aiter__(self) -> Watch:
+        return self
+
+    async def __anext__(self) -> Event:
+        while not self._events:
+            if self._overflowed:
+                raise Compacted(f"the watch of {self.prefix} fell more than {self._limit} events behind")
+            if self._closed:
+                raise StopAsyncIteration
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._events.popleft()
+
+    async def aclose(self) -> None:
+        """Unregister and end the iteration."""
+        self._events.clear()
+        self.end()
+
+    def end(self) -> None:
+        """Take no more events; the reader still gets what is buffered."""
+        self._closed = True
+        self._hub.remove(self)
+        self._wake()
+
+    def push(self, event: Event) -> None:
+        """Add an event; a full buffer ends the watch, since dropping single events would be a lie."""
+        if len(self._events) >= self._limit:
+            self._overflowed = True
+            self._events.clear()
+            self._hub.remove(self)
+        else:
+            self._events.append(event)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Watchers:
+    """Every open watch, by prefix: a change is compared once with each distinct prefix.
+
+    Watches are held weakly: one whose reader went away without `aclose` is gone with it.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._by_prefix: dict[str, weakref.WeakSet[Watch]] = {}
+
+    def __len__(self) -> int:
+        return sum(len(watches) for watches in self._by_prefix.values())
+
+    def add(self, prefix: str, backlog: Iterable[Event]) -> Watch:
+        """Register a reader that starts with what happened before."""
+        self._by_prefix = {known: watches for known, watches in self._by_prefix.items() if watches}
+        watch = Watch(self, prefix, backlog, self._limit)
+        self._by_prefix.setdefault(prefix, weakref.WeakSet()).add(watch)
+        return watch
+
+    def remove(self, watch: Watch) -> None:
+        """Forget a reader; once more is harmless."""
+        if watches := self._by_prefix.get(watch.prefix):
+            watches.discard(watch)
+
+    def publish(self, event: Event) -> None:
+        """Hand one event to everyone it concerns."""
+        key = event.record.key
+        for prefix, watches in self._by_prefix.items():
+            if key.startswith(prefix):
+                for watch in list(watches):
+                    watch.push(event)
+
+    def close(self) -> None:
+        """End every watch."""
+        for watch in [watch for watches in self._by_prefix.values() for watch in watches]:
+            watch.end()

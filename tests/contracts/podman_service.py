@@ -1,0 +1,177 @@
+"""A private `podman system service` for tests: own storage, socket, locks and events, all gone at the end.
+
+On a hybrid cgroup v1 machine the service runs in a mount namespace without the unified hierarchy (crun would try to
+use it); on a cgroup v2 machine it is started as it is. Also builds small image archives without any registry.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+UNIFIED = Path("/sys/fs/cgroup/unified")
+BUSYBOX = Path("/bin/busybox")
+
+CONTAINERS_CONF = """\
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
+
+[engine]
+cgroup_manager = "cgroupfs"
+events_logger = "file"
+lock_type = "file"
+exit_command_delay = 10
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PodmanService:
+    """A running service."""
+
+    directory: Path
+    socket: Path
+    process: subprocess.Popen[bytes]
+
+
+def missing() -> str:
+    """Return why Podman cannot be used here, "" when it can."""
+    for program in ("podman", "crun", "conmon", "unshare"):
+        if shutil.which(program) is None:
+            return f"{program} is not installed"
+    if os.geteuid() != 0:
+        return "needs root"
+    return "" if BUSYBOX.exists() else "needs a static /bin/busybox"
+
+
+@contextlib.contextmanager
+def running() -> Iterator[PodmanService]:
+    """Run a service in a directory of its own until the block ends."""
+    # Unix socket paths are short, and conmon's are deep in here: not pytest's tmp_path.
+    directory = Path(tempfile.mkdtemp(prefix="edge-pm-", dir="/tmp"))
+    try:
+        service = _start(directory)
+        try:
+            yield service
+        finally:
+            _stop(service)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _command(directory: Path, *arguments: str) -> list[str]:
+    podman = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/run",
+              "--tmpdir", f"{directory}/tmp", *arguments]  # fmt: skip
+    if UNIFIED.is_dir():
+        script = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
+        return ["unshare", "--mount", "--propagation", "slave", "bash", "-c", script, "bash", *podman]
+    return podman
+
+
+def _environment(directory: Path) -> dict[str, str]:
+    return {**os.environ, "CONTAINERS_CONF": f"{directory}/containers.conf"}
+
+
+def _start(directory: Path) -> PodmanService:
+    (directory / "containers.conf").write_text(CONTAINERS_CONF)
+    socket = directory / "podman.sock"
+    command = _command(directory, "system", "service", "-t", "0", f"unix://{socket}")
+    with open(directory / "service.log", "wb") as log:
+        process = subprocess.Popen(command, env=_environment(directory), stdout=log, stderr=log)
+    deadline = time.monotonic() + 20
+    while not socket.exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            raise RuntimeError("podman did not start: " + (directory / "service.log").read_text()[-2000:])
+        time.sleep(0.02)
+    return PodmanService(directory, socket, process)
+
+
+def _stop(service: PodmanService) -> None:
+    # Inside the service's own mount namespace, where the containers' overlays are mounted.
+    enter = ["nsenter", f"--mount=/proc/{service.process.pid}/ns/mnt"]
+    podman = ["podman", "--root", f"{service.directory}/root", "--runroot", f"{service.directory}/run",
+              "--tmpdir", f"{service.directory}/tmp"]  # fmt: skip
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([*enter, *podman, "rm", "-af", "-t", "0"], env=_environment(service.directory), timeout=60,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)  # fmt: skip
+    service.process.terminate()
+    try:
+        service.process.wait(10)
+    except subprocess.TimeoutExpired:
+        service.process.kill()
+        service.process.wait(10)
+    _end_leftovers(service.directory)
+    for line in reversed(Path("/proc/mounts").read_text().splitlines()):
+        if (target := line.split()[1]).startswith(f"{service.directory}/"):
+            subprocess.run(["umount", "-l", target], check=False)
+
+
+def _end_leftovers(directory: Path) -> None:
+    """Kill conmon processes of this directory that outlived their container."""
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = entry.read_bytes()
+            if b"conmon" in words[:40] and f"{directory}/".encode() in words:
+                os.kill(int(entry.parent.name), 9)
+
+
+def image_archive(
+    name: str,
+    *,
+    entrypoint: tuple[str, ...] = (),
+    command: tuple[str, ...] = ("/bin/sh",),
+    env: Mapping[str, str] | None = None,
+    programs: tuple[str, ...] = ("sh", "cat", "echo", "sleep", "env", "id", "stty", "ls", "nc", "httpd", "head", "dd",
+                                 "yes", "hostname", "printf", "touch", "true", "false", "kill", "wc", "stat"),
+    user: str = "",
+) -> bytes:  # fmt: skip
+    """Return a `docker load` archive of one busybox layer."""
+    layer = _layer(programs)
+    architecture = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, "amd64")
+    config = json.dumps({
+        "architecture": architecture, "os": "linux",
+        "config": {"Entrypoint": list(entrypoint) or None, "Cmd": list(command) or None, "User": user,
+                   "Env": ["PATH=/bin", *(f"{key}={value}" for key, value in (env or {}).items())]},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(layer).hexdigest()]},
+        "history": [{"created": "2024-01-01T00:00:00Z"}], "created": "2024-01-01T00:00:00Z",
+    }).encode()  # fmt: skip
+    config_name = sha256(config).hexdigest() + ".json"
+    manifest = json.dumps([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for path, content in ((config_name, config), ("layer.tar", layer), ("manifest.json", manifest)):
+            _add(archive, path, content)
+    return out.getvalue()
+
+
+def _layer(programs: tuple[str, ...]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for directory in ("bin", "etc", "tmp", "proc", "sys", "dev"):
+            entry = tarfile.TarInfo(directory)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o755
+            archive.addfile(entry)
+        _add(archive, "bin/busybox", BUSYBOX.read_bytes(), 0o755)
+        _add(archive, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n")
+        for program in programs:
+            entry = tarfile.TarInfo(f"bin/{program}")
+            entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"
+            archive.addfile(entry)
+    return out.getvalue()
+
+
+def _add(archive: tarfile.TarFile, path: str, content: bytes, mode: int = 0o644) -> None:
+    entry = tarfile.TarInfo(path)
+    entry.size, entry.mode = len(content), mode
+    archive.addfile(entry, io.BytesIO(content))

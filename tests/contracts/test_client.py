@@ -1,0 +1,108 @@
+"""What every way to the API promises to the loops that use it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp.test_utils import TestServer
+
+from edge.api import core, errors, meta
+from edge.client.http import HttpClient
+from edge.client.interface import Client, WatchEvent
+from tests.fakes.api import application
+from tests.fakes.client import FakeClient
+
+
+@pytest.fixture(params=["fake", "http"])
+async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+    api = FakeClient()
+    if request.param == "fake":
+        yield api
+        return
+    async with contextlib.AsyncExitStack() as stack:
+        server = TestServer(application(api))
+        await server.start_server(shutdown_timeout=0.1)
+        stack.push_async_callback(server.close)
+        yield await stack.enter_async_context(HttpClient(str(server.make_url("")), timeout_seconds=5))
+
+
+def pod(name: str, **labels: str) -> core.Pod:
+    return core.Pod(metadata=meta.ObjectMeta(name=name, namespace="default", labels=labels))
+
+
+async def take(events: AsyncIterator[WatchEvent[core.Pod]], count: int) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    async with asyncio.timeout(5):
+        while len(found) < count:
+            event = await anext(events)
+            if event.type != "BOOKMARK":
+                found.append((event.type, event.object.metadata.name))
+    return found
+
+
+async def test_objects_come_back_as_written(client: Client) -> None:
+    made = await client.create(pod("web", app="x"))
+    assert (made.api_version, made.kind, made.metadata.labels) == ("v1", "Pod", {"app": "x"})
+    assert made.metadata.uid
+    assert made.metadata.resource_version
+    assert await client.get(core.Pod, "web", "default") == made
+
+
+async def test_errors_are_the_same_class_on_both_ends(client: Client) -> None:
+    with pytest.raises(errors.NotFound) as missing:
+        await client.get(core.Pod, "web", "default")
+    assert missing.value.message == 'pods "web" not found'
+    assert missing.value.details == {"name": "web", "kind": "pods"}
+    made = await client.create(pod("web"))
+    with pytest.raises(errors.AlreadyExists):
+        await client.create(pod("web"))
+    await client.update(made)
+    with pytest.raises(errors.Conflict):
+        await client.update(made)
+    with pytest.raises(errors.Conflict):
+        await client.delete(core.Pod, "web", "default", uid="another")
+    with pytest.raises(errors.NotFound):
+        await client.delete(core.Pod, "other", "default")
+
+
+async def test_a_listing_is_scoped_and_says_where_to_watch_from(client: Client) -> None:
+    await client.create(pod("a", app="x"))
+    await client.create(pod("b", app="y"))
+    last = await client.create(core.Node(metadata=meta.ObjectMeta(name="n")))
+    everything = await client.list(core.Pod)
+    assert [obj.metadata.name for obj in everything.items] == ["a", "b"]
+    assert everything.resource_version == last.metadata.resource_version
+    assert [obj.metadata.name for obj in (await client.list(core.Pod, "default", labels="app in (y)")).items] == ["b"]
+    assert (await client.list(core.Pod, "other")).items == ()
+
+
+async def test_status_spec_patch_and_binding(client: Client) -> None:
+    made = await client.create(pod("web"))
+    running = await client.update_status(
+        core.Pod(metadata=made.metadata, status=core.PodStatus(phase="Running")))
+    assert running.status.phase == "Running"
+    patched = await client.patch(core.Pod, "web", "default", {"metadata": {"labels": {"a": "1"}}})
+    assert (patched.metadata.labels, patched.status.phase) == ({"a": "1"}, "Running")
+    await client.bind("web", "default", "node-1", uid=made.metadata.uid)
+    assert (await client.get(core.Pod, "web", "default")).spec.node_name == "node-1"
+    with pytest.raises(errors.Conflict):
+        await client.bind("web", "default", "node-2")
+    await client.delete(core.Pod, "web", "default", uid=made.metadata.uid, grace_period_seconds=0,
+                        propagation_policy="Background")
+    assert (await client.list(core.Pod)).items == ()
+
+
+async def test_a_watch_goes_on_from_a_listing(client: Client) -> None:
+    before = await client.create(pod("a", app="x"))
+    listing = await client.list(core.Pod)
+    events = client.watch(core.Pod, "default", resource_version=listing.resource_version, labels="app=x")
+    await client.create(pod("b", app="y"))
+    await client.create(pod("c", app="x"))
+    assert await take(events, 1) == [("ADDED", "c")]
+    await client.update(before)
+    await client.delete(core.Pod, "a", "default")
+    assert await take(events, 2) == [("MODIFIED", "a"), ("DELETED", "a")]
+    await events.aclose()  # type: ignore[attr-defined]

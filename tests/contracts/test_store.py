@@ -1,0 +1,212 @@
+"""What every store promises, whatever it is kept in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from edge.store.interface import (
+    Compacted,
+    Encode,
+    Event,
+    FutureRevision,
+    KeyExists,
+    KeyNotFound,
+    RevisionMismatch,
+    Store,
+    StoreUnavailable,
+)
+from edge.store.sqlite import open_store
+
+PODS = "//pods/default/"
+
+
+@pytest.fixture(params=["memory", "file"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await open_store(None if request.param == "memory" else tmp_path / "store.db", history_events=100,
+                              watch_buffer=20)
+    yield opened
+    await opened.close()
+
+
+def text(value: str) -> Encode:
+    return lambda revision: f"{value}@{revision}".encode()
+
+
+async def take(events: AsyncIterator[Event], count: int) -> list[tuple[str, str, int]]:
+    async with asyncio.timeout(5):
+        return [(event.kind, event.record.key, event.record.revision)
+                for event in [await anext(events) for _ in range(count)]]
+
+
+async def test_create_get_update_delete(store: Store) -> None:
+    made = await store.create(PODS + "a", text("one"))
+    assert (made.value, made.created) == (f"one@{made.revision}".encode(), made.revision)
+    assert store.get(PODS + "a") == made
+    assert store.revision == made.revision
+
+    changed = await store.update(PODS + "a", text("two"), expected=made.revision)
+    assert changed.revision > made.revision
+    assert changed.created == made.revision
+    assert store.get(PODS + "a") == changed
+
+    gone = await store.delete(PODS + "a", text("last"), expected=changed.revision)
+    assert gone.value == f"last@{gone.revision}".encode()
+    assert store.get(PODS + "a") is None
+
+    again = await store.create(PODS + "a", text("three"))
+    assert again.created == again.revision > gone.revision
+
+
+async def test_writes_on_a_wrong_state_are_refused(store: Store) -> None:
+    with pytest.raises(KeyNotFound):
+        await store.update(PODS + "a", text("x"), expected=1)
+    with pytest.raises(KeyNotFound):
+        await store.delete(PODS + "a", text("x"), expected=1)
+    made = await store.create(PODS + "a", text("x"))
+    with pytest.raises(KeyExists):
+        await store.create(PODS + "a", text("y"))
+    with pytest.raises(RevisionMismatch) as refused:
+        await store.update(PODS + "a", text("y"), expected=made.revision - 1)
+    assert refused.value.record == made
+    with pytest.raises(RevisionMismatch):
+        await store.delete(PODS + "a", text("y"), expected=made.revision + 1)
+    assert store.revision == made.revision
+
+
+async def test_of_many_writers_at_one_revision_one_wins(store: Store) -> None:
+    made = await store.create(PODS + "a", text("x"))
+    results = await asyncio.gather(*(store.update(PODS + "a", text(str(n)), expected=made.revision) for n in range(20)),
+                                   return_exceptions=True)
+    winners = [result for result in results if not isinstance(result, BaseException)]
+    assert winners == [store.get(PODS + "a")]
+    assert sum(isinstance(result, RevisionMismatch) for result in results) == 19
+    creates = await asyncio.gather(*(store.create(PODS + "b", text("x")) for _ in range(5)), return_exceptions=True)
+    assert sum(isinstance(result, KeyExists) for result in creates) == 4
+
+
+async def test_list_is_in_key_order_and_pages(store: Store) -> None:
+    for name in ("c", "a", "e", "b", "d"):
+        await store.create(PODS + name, text(name))
+    await store.create("//pods/default2/x", text("x"))
+    await store.create("//nodes//n", text("n"))
+    everything = store.list(PODS)
+    assert [record.key[-1] for record in everything.records] == list("abcde")
+    assert (everything.next_key, everything.remaining, everything.revision) == ("", 0, store.revision)
+
+    first = store.list(PODS, limit=2)
+    assert ([record.key[-1] for record in first.records], first.next_key, first.remaining) == (
+        ["a", "b"], PODS + "b", 3)
+    await store.create(PODS + "bb", text("late"))
+    changed = store.get(PODS + "d")
+    assert changed
+    await store.delete(PODS + "d", text("d"), expected=changed.revision)
+    rest = store.list(PODS, after_key=first.next_key, revision=first.revision)
+    assert [record.key[-1] for record in rest.records] == list("cde")
+    assert rest.records[1] == changed
+    assert rest.revision == first.revision
+    assert store.list("").records[0].key == "//nodes//n"
+
+
+async def test_list_of_a_revision_that_is_gone_or_yet_to_come(store: Store) -> None:
+    start = store.revision
+    for number in range(3):
+        await store.create(PODS + str(number), text("x"))
+    assert store.list(PODS, revision=start + 1).remaining == 0
+    await store.compact(1)
+    assert len(store.list(PODS, revision=store.revision - 1).records) == 2
+    with pytest.raises(Compacted):
+        store.list(PODS, revision=start + 1)
+    with pytest.raises(FutureRevision):
+        store.list(PODS, revision=store.revision + 1)
+
+
+async def test_watch_tells_past_and_coming_changes_in_order(store: Store) -> None:
+    start = store.revision
+    made = await store.create(PODS + "a", text("1"))
+    events = store.watch(PODS, after=start)
+    await store.create("//nodes//n", text("n"))
+    changed = await store.update(PODS + "a", text("2"), expected=made.revision)
+    gone = await store.delete(PODS + "a", text("3"), expected=changed.revision)
+    assert await take(events, 3) == [("ADDED", PODS + "a", made.revision), ("MODIFIED", PODS + "a", changed.revision),
+                                     ("DELETED", PODS + "a", gone.revision)]
+    later = store.watch("", after=changed.revision)
+    event = await anext(later)
+    assert (event.kind, event.record.value, event.previous) == ("DELETED", gone.value, changed.value)
+
+
+async def test_a_reader_that_waits_is_woken(store: Store) -> None:
+    events = store.watch(PODS, after=store.revision)
+    reader = asyncio.ensure_future(take(events, 1))
+    await asyncio.sleep(0)
+    made = await store.create(PODS + "a", text("1"))
+    assert await reader == [("ADDED", PODS + "a", made.revision)]
+
+
+async def test_a_watch_falls_behind_alone(store: Store) -> None:
+    slow, quick = (store.watch(PODS, after=store.revision) for _ in range(2))
+    for number in range(30):
+        await store.create(f"{PODS}{number}", text("x"))
+        await take(quick, 1)
+    with pytest.raises(Compacted):
+        await take(slow, 30)
+
+
+async def test_watch_of_a_compacted_or_coming_revision(store: Store) -> None:
+    start = store.revision
+    for number in range(120):
+        await store.create(f"{PODS}{number}", text("x"))
+    with pytest.raises(Compacted):
+        store.watch(PODS, after=start)
+    with pytest.raises(FutureRevision):
+        store.watch(PODS, after=store.revision + 1)
+
+
+async def test_volatile_keys_share_the_order(store: Store) -> None:
+    events = store.watch("", after=store.revision)
+    first, lease, second = await asyncio.gather(
+        store.create(PODS + "a", text("x")), store.create("//leases//n", text("l"), volatile=True),
+        store.create(PODS + "b", text("x")))
+    assert first.revision < lease.revision < second.revision
+    assert [key for _, key, _ in await take(events, 3)] == [PODS + "a", "//leases//n", PODS + "b"]
+    renewed = await store.update("//leases//n", text("l2"), expected=lease.revision)
+    await store.delete("//leases//n", text("l3"), expected=renewed.revision)
+    assert store.get("//leases//n") is None
+
+
+async def test_a_canceled_writer_leaves_a_whole_write(store: Store) -> None:
+    writer = asyncio.ensure_future(store.create(PODS + "a", text("x")))
+    await asyncio.sleep(0)
+    writer.cancel()
+    with pytest.raises(KeyExists):
+        await store.create(PODS + "a", text("y"))
+    record = store.get(PODS + "a")
+    assert record
+    assert record.value.startswith(b"x@")
+
+
+async def test_a_failing_encoder_writes_nothing(store: Store) -> None:
+    def broken(revision: int) -> bytes:
+        raise ValueError(revision)
+
+    before = store.revision
+    with pytest.raises(ValueError):
+        await store.create(PODS + "a", broken)
+    with pytest.raises(ValueError):
+        await store.create(PODS + "\ud800", text("no text"))
+    assert (await store.create(PODS + "a", text("x"))).revision == before + 1
+
+
+@pytest.mark.parametrize("write", [lambda s: s.create(PODS + "z", text("x")),
+                                   lambda s: s.update(PODS + "a", text("x"), expected=1)])
+async def test_a_closed_store_refuses_and_ends_its_watches(store: Store, write: Callable[[Store], object]) -> None:
+    events = store.watch(PODS, after=store.revision)
+    made = await store.create(PODS + "a", text("x"))
+    await store.close()
+    assert [event.record async for event in events] == [made]
+    with pytest.raises(StoreUnavailable):
+        await write(store)  # type: ignore[misc]
+    await store.close()

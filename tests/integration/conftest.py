@@ -1,0 +1,204 @@
+"""A real API server on a loopback port: TLS, client certificates, a real SQLite store, and the real kubectl."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import shutil
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from edge.apiserver.http import ApiServer, Settings
+from edge.apiserver.local import LocalClient
+from edge.clock import SystemClock
+from edge.ids import SystemIds
+from edge.store.sqlite import open_store
+
+COMMAND_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority in a folder, for one test run."""
+
+    folder: Path
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+    @property
+    def ca(self) -> Path:
+        return self.folder / "ca.crt"
+
+    def issue(self, name: str, *organizations: str, server: bool = False) -> tuple[Path, Path]:
+        """Write a certificate with its key and return both paths."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name),
+                             *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations)])
+        builder = _builder(subject, self.certificate.subject, key)
+        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if server else [])]
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        if server:
+            names = [x509.DNSName(name), x509.DNSName("localhost"),
+                     x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        certificate = builder.sign(self.key, hashes.SHA256())
+        safe = name.replace(":", "-")
+        return _write(self.folder, safe, certificate, key)
+
+
+def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(start)
+            .not_valid_after(start + datetime.timedelta(days=3650 * 3)))
+
+
+def _write(folder: Path, name: str, certificate: x509.Certificate,
+           key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
+    paths = folder / f"{name}.crt", folder / f"{name}.key"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                           serialization.NoEncryption()))
+    paths[1].chmod(0o600)
+    return paths
+
+
+def make_authority(folder: Path) -> Authority:
+    """Make a certificate authority in the folder."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge-test-ca")])
+    builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    certificate = builder.sign(key, hashes.SHA256())
+    _write(folder, "ca", certificate, key)
+    return Authority(folder, key, certificate)
+
+
+@dataclass(slots=True)
+class Ran:
+    """What a command printed and how it ended."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A running API server and ways to talk to it."""
+
+    server: ApiServer
+    authority: Authority
+    kubeconfig: Path
+    http: aiohttp.ClientSession
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.server.port}"
+
+    @property
+    def client(self) -> LocalClient:
+        return LocalClient(self.server.service)
+
+    async def request(self, method: str, path: str, body: Any = None, *, code: int | None = None,
+                      headers: Mapping[str, str] | None = None) -> Any:
+        """Make a request as the administrator and return the JSON of the answer."""
+        data = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
+        sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else dict(headers or {})
+        async with self.http.request(method, self.url + path, data=data, headers=sent) as answer:
+            text = await answer.read()
+            if code is not None:
+                assert answer.status == code, (answer.status, text)
+            return msgspec.json.decode(text)
+
+    async def kubectl(self, *arguments: str, stdin: str = "", code: int | None = 0) -> Ran:
+        """Run the real kubectl as the administrator."""
+        process = await self.start_kubectl(*arguments)
+        try:
+            async with asyncio.timeout(COMMAND_SECONDS):
+                out, err = await process.communicate(stdin.encode())
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        ran = Ran(process.returncode or 0, out.decode(), err.decode())
+        if code is not None:
+            assert ran.code == code, ran
+        return ran
+
+    async def start_kubectl(self, *arguments: str) -> asyncio.subprocess.Process:
+        """Start the real kubectl with pipes on all three streams."""
+        program = shutil.which("kubectl")
+        if program is None:
+            pytest.skip("there is no kubectl on this machine")
+        env = {"PATH": "/usr/bin:/bin", "HOME": str(self.kubeconfig.parent), "KUBECONFIG": str(self.kubeconfig),
+               **self.env}
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(program, *arguments, stdin=pipe, stdout=pipe, stderr=pipe, env=env)
+
+
+def client_context(authority: Authority, identity: tuple[Path, Path] | None = None) -> ssl.SSLContext:
+    """Return TLS settings that trust the authority and show an identity."""
+    context = ssl.create_default_context(cafile=str(authority.ca))
+    if identity is not None:
+        context.load_cert_chain(*identity)
+    return context
+
+
+def write_kubeconfig(path: Path, url: str, authority: Authority, identity: tuple[Path, Path]) -> None:
+    """Write a kubeconfig for one identity."""
+    path.write_text(f"""apiVersion: v1
+kind: Config
+current-context: edge
+clusters: [{{name: edge, cluster: {{server: "{url}", certificate-authority: {authority.ca}}}}}]
+users: [{{name: admin, user: {{client-certificate: {identity[0]}, client-key: {identity[1]}}}}}]
+contexts: [{{name: edge, context: {{cluster: edge, user: admin}}}}]
+""")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    folder = tmp_path / "pki"
+    folder.mkdir()
+    return make_authority(folder)
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path, authority: Authority) -> AsyncIterator[Cluster]:
+    async with asyncio.timeout(120):
+        certificate, key = authority.issue("master", server=True)
+        admin = authority.issue("kubernetes-admin", "system:masters")
+        store = await open_store(tmp_path / "store.db")
+        agents = client_context(authority, authority.issue("system:edge-server", "system:masters"))
+        server = ApiServer(Settings(certificate=certificate, key=key, client_ca=authority.ca, host="127.0.0.1", port=0,
+                                    agent_ssl=agents, agent_port=agent_port(tmp_path)),
+                           store, SystemClock(), SystemIds())
+        await server.start()
+        kubeconfig = tmp_path / "kubeconfig"
+        write_kubeconfig(kubeconfig, f"https://127.0.0.1:{server.port}", authority, admin)
+        connector = aiohttp.TCPConnector(ssl=client_context(authority, admin))
+        async with aiohttp.ClientSession(connector=connector) as http:
+            yield Cluster(server, authority, kubeconfig, http)
+        await server.stop()
+        await store.close()
+
+
+def agent_port(tmp_path: Path) -> int:
+    """Return the port that agents of this run listen on (see `tests/integration/apiserver/test_streams.py`)."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,166 @@
+"""What the streams tests run against: commands as processes of this machine, a directory of one pod, certificates."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import cast
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from edge.agent.streams_directory import PodView
+from edge.runtime.containers import Image, NoSuchContainer
+from edge.runtime.interface import Runtime
+
+
+class LocalProcess:
+    """An ExecSession that is a process of this machine."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.sizes: list[tuple[int, int]] = []
+        self.closed = False
+
+    async def write(self, data: bytes) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            self._process.stdin.write(data)
+            await self._process.stdin.drain()
+
+    async def close_stdin(self) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+
+    async def resize(self, width: int, height: int) -> None:
+        self.sizes.append((width, height))
+
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        queue: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(4)
+
+        async def pump(number: int, reader: asyncio.StreamReader | None) -> None:
+            assert reader is not None
+            while data := await reader.read(32768):
+                await queue.put((number, data))
+            await queue.put((number, b""))
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(pump(1, self._process.stdout))
+            group.create_task(pump(2, self._process.stderr))
+            ended = 0
+            while ended < 2:
+                number, data = await queue.get()
+                ended += not data
+                if data:
+                    yield number, data
+
+    async def exit_code(self) -> int:
+        return await self._process.wait()
+
+    async def close(self) -> None:
+        self.closed = True
+        if self._process.returncode is None:
+            self._process.kill()
+        await self._process.wait()
+
+
+class LocalRuntime:
+    """The part of a Runtime that streams use."""
+
+    def __init__(self) -> None:
+        self.sessions: list[LocalProcess] = []
+        self.loaded = b""
+
+    async def open_exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> LocalProcess:
+        if container_id != "c1":
+            raise NoSuchContainer(f"no container {container_id}")
+        pipe = asyncio.subprocess.PIPE
+        session = LocalProcess(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, stderr=pipe))
+        self.sessions.append(session)
+        return session
+
+    async def open_attach(self, container_id: str, *, stdin: bool, tty: bool) -> LocalProcess:
+        return await self.open_exec(container_id, ("cat",), stdin=stdin, tty=tty)
+
+    async def load(self, archive: AsyncIterator[bytes]) -> tuple[str, ...]:
+        self.loaded = b"".join([chunk async for chunk in archive])
+        return ("docker.io/library/hello:latest",)
+
+    async def images(self) -> tuple[Image, ...]:
+        return (Image(id="i1", names=("docker.io/library/hello:latest",), size_bytes=5),)
+
+    def as_runtime(self) -> Runtime:
+        return cast(Runtime, self)
+
+
+@dataclass
+class OnePod:
+    """A PodDirectory of one pod."""
+
+    pod: PodView | None = field(default=None)
+
+    def find(self, namespace: str, name: str) -> PodView | None:
+        pod = self.pod
+        return pod if pod is not None and (pod.namespace, pod.name) == (namespace, name) else None
+
+    def pods(self) -> tuple[PodView, ...]:
+        return (self.pod,) if self.pod is not None else ()
+
+
+class Authority:
+    """A certificate authority in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._key = ec.generate_private_key(ec.SECP256R1())
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-ca")])
+        certificate = self._builder(self._name, self._key).add_extension(
+            x509.BasicConstraints(ca=True, path_length=None), critical=True
+        )
+        self.path = directory / "ca.crt"
+        self.path.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
+
+    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+        return (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(self._name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(datetime.datetime(2020, 1, 1))
+            .not_valid_after(datetime.datetime(2090, 1, 1))
+        )
+
+    def issue(self, name: str, organization: str) -> tuple[Path, Path]:
+        """Return paths of a certificate and its key."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+                             x509.NameAttribute(NameOID.COMMON_NAME, name)])  # fmt: skip
+        certificate = self._builder(subject, key).add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
+        )
+        pem, encoding = self._directory / f"{name}.crt", serialization.Encoding.PEM
+        pem.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(encoding))
+        secret = self._directory / f"{name}.key"
+        plain = serialization.NoEncryption()
+        secret.write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
+        return pem, secret
+
+    def server(self, name: str) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.issue(name, "system:nodes"))
+        context.load_verify_locations(self.path)
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+    def client(self, name: str, organization: str) -> ssl.SSLContext:
+        context = ssl.create_default_context(cafile=str(self.path))
+        context.load_cert_chain(*self.issue(name, organization))
+        return context
