@@ -46,6 +46,7 @@ class Supervisor:
             began = self._clock.monotonic()
             try:
                 await run()
+                self._tasks.pop(name, None)
                 return
             except Exception as error:  # noqa: BLE001 - the one place that survives everything
                 log.error("part failed, starting it again", cause=error, part=name, delay_seconds=delay)

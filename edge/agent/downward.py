@@ -65,6 +65,7 @@ def resource(container: core.Container, name: str, divisor: str, around: Surroun
     elif side == "requests":
         amount = Fraction(0)
     else:
-        amount = {"cpu": Fraction(around.cpu_milli, 1000), "memory": Fraction(around.memory_bytes)}.get(kind, Fraction(0))
+        own = {"cpu": Fraction(around.cpu_milli, 1000), "memory": Fraction(around.memory_bytes)}
+        amount = own.get(kind, Fraction(0))
     unit = quantity.parse(divisor) if divisor and divisor != "0" else Fraction(1)
     return str(-(-amount // unit))

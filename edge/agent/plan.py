@@ -64,7 +64,9 @@ def _plan(view: View) -> Plan:
     began, init_done = _init(view)
     if init_done:
         began.extend(_app(view, container) for container in spec.containers)
-    return stopping.joined([*([files] if files else []), _old(view), *began])
+    left = deadline(view)
+    limit = [] if left is None else [Plan((), max(0.1, left))]
+    return stopping.joined([*([files] if files else []), _old(view), *began, *limit])
 
 
 def _finish(view: View) -> Plan:

@@ -9,12 +9,16 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
+import msgspec
+
+from edge import logs
 from edge.api import core, times
 from edge.bus import messages, topics
-from edge.bus.interface import Bus, BusUnavailable
+from edge.bus.interface import Bus, BusRefused, BusUnavailable
 from edge.clock import Clock
 
 MOST_EVENTS = 256
+log = logs.get("agent.reporter")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,8 @@ class Reporter:
               field_path: str = "") -> None:
         """Report an event of a pod, or of the node itself."""
         metadata = pod.metadata if pod is not None else None
-        self._sequence += 1
         self._events.append(messages.ReportedEvent(
-            boot_id=self._boot_id, sequence=self._sequence, uid=metadata.uid if metadata else "",
+            boot_id=self._boot_id, sequence=0, uid=metadata.uid if metadata else "",
             namespace=metadata.namespace if metadata else "", name=metadata.name if metadata else "",
             field_path=field_path, type=type, reason=reason, message=message[:1024],
             timestamp=times.render(self._clock.now())))
@@ -126,7 +129,7 @@ class Reporter:
                 raise
         while self._events:
             event = self._events[0]
-            await self._bus.publish(topics.events(self._node), messages.encode(event))
+            await self._publish(topics.events(self._node), msgspec.structs.replace(event, sequence=self._next()))
             if self._events and self._events[0] is event:
                 self._events.popleft()
 
@@ -136,11 +139,18 @@ class Reporter:
         report = self._node_report
         message = messages.ReportedNode(boot_id=self._boot_id, sequence=self._next(), status=report.status,
                                         labels=report.labels, annotations=report.annotations, taints=report.taints)
-        await self._bus.publish(topics.reported_node(self._node), messages.encode(message))
+        await self._publish(topics.reported_node(self._node), message)
         self._node_pending = self._node_report is not report
 
     async def _send_pod(self, uid: str, report: PodReport) -> None:
         message = messages.ReportedPod(boot_id=self._boot_id, sequence=self._next(), uid=uid,
                                        namespace=report.namespace, name=report.name, status=report.status,
                                        terminated=report.terminated, epoch=self.epoch)
-        await self._bus.publish(topics.reported_pod(self._node, uid), messages.encode(message))
+        await self._publish(topics.reported_pod(self._node, uid), message)
+
+    async def _publish(self, topic: str, message: messages.Struct) -> None:
+        """Raises BusUnavailable. What the broker refuses would be refused again, so it is dropped with a word."""
+        try:
+            await self._bus.publish(topic, messages.encode(message))
+        except BusRefused as error:
+            log.warning("report refused", topic=topic, reason=error)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Collection
-
-from edge.network.interface import Network, Sandbox
-
-Allocate = Callable[[str, Collection[str]], str]
+from edge.network import ipam
+from edge.network.interface import Network, NetworkFailure, Sandbox
 
 
 class Sandboxes:
     """Read once from the kernel, then kept in step with what is attached and detached."""
 
-    def __init__(self, network: Network, allocate: Allocate) -> None:
-        self._network, self._allocate = network, allocate
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._last = ""
         self._known: dict[str, Sandbox] = {}
         self._reserved: dict[str, str] = {}
 
@@ -35,13 +32,15 @@ class Sandboxes:
         Raises:
             NetworkFailure: the kernel refused, or no address is free.
         """
-        subnet = ipaddress.ip_network(cidr)
-        gateway = str(subnet[1])
+        gateway = ipam.gateway(cidr)
         used = {sandbox.address for sandbox in self._known.values()} | set(self._reserved.values()) | {gateway}
-        address = self._allocate(cidr, used)
-        self._reserved[uid] = address
         try:
-            sandbox = await self._network.attach(uid, address, subnet.prefixlen, gateway)
+            address = ipam.allocate(cidr, used, self._last)
+        except ipam.SubnetFull as error:
+            raise NetworkFailure(str(error)) from error
+        self._reserved[uid] = self._last = address
+        try:
+            sandbox = await self._network.attach(uid, address, ipam.POD_PREFIX_LENGTH, gateway)
             self._known[uid] = sandbox
         finally:
             del self._reserved[uid]

@@ -116,9 +116,12 @@ class StreamServer:
             options = containerlogs.options(request.query, self._clock.now())
         except containerlogs.OptionError as error:
             raise web.HTTPUnprocessableEntity(text=f"{error}\n") from error
-        attempt = container.attempt - (1 if options.previous else 0)
-        if attempt < 0 or (options.previous and not container.id):
+        attempt = container.attempt - (1 if options.previous and not container.backing_off else 0)
+        if attempt < 0:
             raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod.name}" not found\n')
+        if not container.id:
+            reason = "is waiting to start: ContainerCreating"
+            raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod.name}" {reason}\n')
         path = Path(pod.log_dir) / name / f"{attempt}.log"
 
         def running() -> bool:
@@ -142,8 +145,7 @@ class StreamServer:
                     await response.write(block)
         except FileNotFoundError as error:
             if not response.prepared:
-                reason = "has no log: it is waiting to start, or its log was removed"
-                raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod.name}" {reason}\n') from error
+                raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod.name}" has no log\n') from error
         if not response.prepared:
             await response.prepare(request)
         await response.write_eof()

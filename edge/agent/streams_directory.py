@@ -15,6 +15,8 @@ class ContainerView:
     attempt: int = 0
     running: bool = False
     tty: bool = False
+    backing_off: bool = False
+    """The attempt has ended and another one will follow: then it is already the previous one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

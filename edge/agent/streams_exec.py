@@ -231,7 +231,7 @@ async def _collect(session: Session, wanted: Wanted, protocol: str) -> dict[str,
                 missing.discard(name)
                 streams[name] = stream
                 if name in ("error", "stdout", "stderr"):
-                    stream.ignore()
+                    await stream.ignore()
             return streams
     return None
 

@@ -111,7 +111,7 @@ async def _sessions(session: Session, target: Target) -> None:
 
 
 async def _forward(data: Stream, error: Stream, target: Target) -> None:
-    error.ignore()
+    await error.ignore()
     port = _port(data.headers.get("port", ""))
     text = "invalid port" if port is None else await target.join(data, port)
     with contextlib.suppress(ConnectionError):
@@ -119,7 +119,7 @@ async def _forward(data: Stream, error: Stream, target: Target) -> None:
             await error.write(text.encode())
         await error.close()
         await data.close()
-        data.ignore()
+        await data.ignore()
 
 
 class _Tasks:

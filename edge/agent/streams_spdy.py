@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
@@ -81,30 +82,31 @@ class Stream:
 
     def __init__(self, session: Session, stream_id: int, headers: Mapping[str, str]) -> None:
         self.id, self.headers = stream_id, headers
-        self._session = session
-        self._chunks: asyncio.Queue[bytes] = asyncio.Queue(QUEUED_CHUNKS)
-        self._read_ended = False
-        self._deaf = False
         self.local_open = self.remote_open = True
+        self._session = session
+        self._chunks: deque[bytes] = deque()
+        self._changed = asyncio.Condition()
+        self._deaf = False
 
     async def read(self) -> bytes:
         """Return the next bytes; b"" at the end of the peer's half."""
-        if self._read_ended:
-            return b""
-        chunk = await self._chunks.get()
-        self._read_ended = not chunk
-        return chunk
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._chunks or not self.remote_open)
+            chunk = self._chunks.popleft() if self._chunks else b""
+            self._changed.notify_all()
+            return chunk
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Yield bytes until the end of the peer's half."""
         while data := await self.read():
             yield data
 
-    def ignore(self) -> None:
+    async def ignore(self) -> None:
         """Drop what was and will be received, so that nobody has to read it."""
-        self._deaf = True
-        while not self._chunks.empty():
-            self._chunks.get_nowait()
+        async with self._changed:
+            self._deaf = True
+            self._chunks.clear()
+            self._changed.notify_all()
 
     async def write(self, data: bytes) -> None:
         """Send, waiting while the peer does not read. Raises ConnectionError."""
@@ -123,24 +125,25 @@ class Stream:
     async def reset(self) -> None:
         """End both halves at once."""
         if self.local_open or self.remote_open:
-            self.end()
+            await self.end()
+            await self.ignore()
             self._session.forget_ended(self)
             await self._session.send(spdy.RstStream(self.id, spdy.CANCEL))
 
     async def take(self, data: bytes, fin: bool) -> None:
         """Queue what was received, waiting for the reader."""
-        if data and self.remote_open and not self._deaf:
-            await self._chunks.put(data)
-        if fin and self.remote_open:
-            self.remote_open = False
-            if not self._deaf:
-                await self._chunks.put(b"")
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self._chunks) < QUEUED_CHUNKS or self._deaf)
+            if data and self.remote_open and not self._deaf:
+                self._chunks.append(data)
+            self.remote_open = self.remote_open and not fin
+            self._changed.notify_all()
 
-    def end(self) -> None:
-        """End both halves without telling the peer. What nobody has read yet is dropped."""
-        self.local_open = self.remote_open = False
-        self.ignore()
-        self._chunks.put_nowait(b"")
+    async def end(self) -> None:
+        """End both halves without telling the peer; what has arrived can still be read."""
+        async with self._changed:
+            self.local_open = self.remote_open = False
+            self._changed.notify_all()
 
 
 class Session:
@@ -168,8 +171,7 @@ class Session:
         finally:
             self.gone.set()
             for stream in list(self._streams.values()):
-                stream.remote_open = False
-                stream.end()
+                await stream.end()
             self._streams.clear()
             self._arrived.put_nowait(None)
 
@@ -222,7 +224,8 @@ class Session:
                     self.forget_ended(stream)
             case spdy.RstStream(stream_id, _):
                 if stream := self._streams.pop(stream_id, None):
-                    stream.end()
+                    await stream.end()
+                    await stream.ignore()
             case spdy.Ping(ping_id):
                 if ping_id % 2 != self._next_id % 2:
                     await self.send(frame)

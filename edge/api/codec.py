@@ -60,7 +60,7 @@ def encode(obj: meta.Struct) -> bytes:
 
 def to_dict(obj: meta.Struct) -> dict[str, Any]:
     """Return the object as plain mappings and lists, as JSON would be read."""
-    plain: dict[str, Any] = msgspec.to_builtins(obj)
+    plain: dict[str, Any] = msgspec.json.decode(_encoder.encode(obj))  # to_builtins would leave tuples
     return plain
 
 

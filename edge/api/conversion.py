@@ -25,10 +25,12 @@ _EVENT_NAMES = {  # events.k8s.io/v1 -> core/v1
 
 def to_stored(api_version: str, stored_version: str, obj: Json) -> Json:
     """Return a copy of an object, sent as `api_version`, in the version it is stored in."""
+    if api_version == stored_version:
+        return {**obj, "apiVersion": stored_version}
     converted = copy.deepcopy(obj)
     converted["apiVersion"] = stored_version
     convert = _TO_STORED.get(str(obj.get("kind", "")))
-    if convert is not None and api_version != stored_version:
+    if convert is not None:
         convert(api_version, converted)
     return converted
 

@@ -33,7 +33,8 @@ class Used:
 
 def used(services: Iterable[core.Service]) -> Used:
     """Return the addresses and node ports of the services."""
-    addresses, ports = set(), set()
+    addresses: set[str] = set()
+    ports: set[int] = set()
     for service in services:
         if service.spec.cluster_ip not in ("", "None"):
             addresses.add(service.spec.cluster_ip)
@@ -90,14 +91,12 @@ def _free_address(service: core.Service, others: Used) -> str:
 def _node_ports(service: core.Service, others: Used) -> core.Service:
     spec = service.spec
     if spec.type not in _NODE_PORT_TYPES:
-        ports = tuple(msgspec.structs.replace(port, node_port=_NO_PORT) if port.node_port else port
-                      for port in spec.ports)
-        return msgspec.structs.replace(service, spec=msgspec.structs.replace(spec, ports=ports))
+        return _with_ports(service, [msgspec.structs.replace(port, node_port=0) for port in spec.ports])
     for index, port in enumerate(spec.ports):
         if port.node_port:
             _check_port(service, index, port.node_port, others)
     taken = set(others.ports) | {port.node_port for port in spec.ports if port.node_port}
-    ports = []
+    ports: list[core.ServicePort] = []
     by_number: dict[int, int] = {}
     for port in spec.ports:
         # The same port over TCP and UDP shares one node port.
@@ -105,10 +104,11 @@ def _node_ports(service: core.Service, others: Used) -> core.Service:
         taken.add(number)
         by_number.setdefault(port.port, number)
         ports.append(msgspec.structs.replace(port, node_port=number))
-    return msgspec.structs.replace(service, spec=msgspec.structs.replace(spec, ports=tuple(ports)))
+    return _with_ports(service, ports)
 
 
-_NO_PORT = core.ServicePort().node_port
+def _with_ports(service: core.Service, ports: list[core.ServicePort]) -> core.Service:
+    return msgspec.structs.replace(service, spec=msgspec.structs.replace(service.spec, ports=tuple(ports)))
 
 
 def _check_port(service: core.Service, index: int, wanted: int, others: Used) -> None:

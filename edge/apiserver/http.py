@@ -80,7 +80,7 @@ class ApiServer:
         self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
         self._paths = http_paths.Paths(http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {}))
         self._context = server_context(settings.certificate, settings.key, settings.client_ca)
-        self._web: web.Server[web.BaseRequest] | None = None
+        self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
 
     @property
@@ -92,7 +92,7 @@ class ApiServer:
     async def start(self) -> None:
         """Make the system namespaces and listen. Raises OSError when the address is taken."""
         await make_namespaces(self.service)
-        sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES  # type: ignore[attr-defined]
+        sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         loop = asyncio.get_running_loop()
         # A watch whose client has gone must end at once; writes are shielded in `_answer`.
         self._web = web.Server(self.handle, handler_cancellation=True, access_log=None)

@@ -15,12 +15,12 @@ from typing import Any
 import msgspec
 
 from edge.api.scheme import Resource
-from edge.apiserver import discovery, openapi_paths, openapi_schemas
+from edge.apiserver import discovery, openapi_paths, openapi_protobuf, openapi_schemas
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One document as it is kept: its JSON, compressed, and its ETag."""
+    """One document as it is kept: its bytes, compressed, and its ETag."""
 
     gzipped: bytes
     """For a client whose Accept-Encoding has gzip: sent as it is."""
@@ -28,7 +28,7 @@ class Document:
     """With the quotes, as the header carries it."""
 
     def plain(self) -> bytes:
-        """Return the JSON itself, for a client that takes no gzip."""
+        """Return the document itself, for a client that takes no gzip."""
         return gzip.decompress(self.gzipped)
 
 
@@ -61,9 +61,15 @@ class Documents:
         """Return the answer of `/openapi/v2`, as JSON."""
         return self._keep("v2", lambda: v2_document(self._resources(), self._version))
 
-    def _keep(self, key: str, make: Callable[[], dict[str, Any]]) -> Document:
+    def v2_protobuf(self) -> Document:
+        """Return the answer of `/openapi/v2` to a client that accepts `openapi_protobuf.MEDIA_TYPE`."""
+        return self._keep("v2 protobuf", lambda: v2_document(self._resources(), self._version),
+                          openapi_protobuf.encode)
+
+    def _keep(self, key: str, make: Callable[[], dict[str, Any]],
+              encode: Callable[[dict[str, Any]], bytes] = msgspec.json.encode) -> Document:
         if key not in self._kept:
-            data = msgspec.json.encode(make())
+            data = encode(make())
             etag = f'"{hashlib.sha256(data).hexdigest()[:32].upper()}"'
             self._kept[key] = Document(gzip.compress(data, 6, mtime=0), etag)
         return self._kept[key]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from edge.apiserver import authorize
-from edge.apiserver.authenticate import User
+from edge.apiserver.authenticate import MASTERS_GROUP, User
 from edge.apiserver.paths import Options, ResourceRequest
 
 RESOURCES = {("authorization.k8s.io", "v1", "selfsubjectaccessreviews"),
@@ -55,7 +55,7 @@ def _decide(user: User, spec: dict[str, Any], pod_node: authorize.PodNode) -> au
 
 
 def _rules(user: User) -> dict[str, Any]:
-    everything = authorize.MASTERS_GROUP in user.groups
+    everything = MASTERS_GROUP in user.groups
     resource = [{"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}] if everything else [
         {"verbs": ["create"], "apiGroups": [group], "resources": [name]} for group, name in sorted(authorize.REVIEWS)]
     paths = ["*"] if everything else [f"{path}{tail}" for path in authorize.AUTHENTICATED_PATHS

@@ -59,7 +59,7 @@ class Bus(Protocol):
         ...
 
 
-class BusUnavailable(Exception):  # noqa: N818 - a state of the world, not a mistake
+class BusUnavailable(Exception):
     """The broker is away. Publish again after the next Connected."""
 
 

@@ -14,7 +14,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -67,16 +67,23 @@ class MqttBus:
         self._events: asyncio.Queue[tuple[interface.BusEvent, _Connection | None, int]] = asyncio.Queue()
         self._connection: _Connection | None = None
         self._task: asyncio.Task[None] | None = None
+        self._stopping = False
 
     @property
     def connected(self) -> bool:
         return self._connection is not None
 
+    def move(self, host: str) -> None:
+        """Look for the broker at another address from the next attempt to connect on."""
+        self._settings = replace(self._settings, host=host)
+
     async def start(self) -> None:
         assert self._task is None
+        self._stopping = False
         self._task = asyncio.create_task(self._run(), name="bus")
 
     async def stop(self) -> None:
+        self._stopping = True
         if self._connection is not None:
             self._connection.say_goodbye()
             with contextlib.suppress(TimeoutError):
@@ -117,6 +124,8 @@ class MqttBus:
             finally:
                 self._connection = None
                 connection.close()
+            if self._stopping:
+                return
             if connection.reason != last_reason:
                 last_reason = connection.reason
                 log.warning("not connected", host=self._settings.host, port=self._settings.port, reason=last_reason)

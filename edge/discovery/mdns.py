@@ -98,6 +98,10 @@ async def _ask(browser: AsyncZeroconf, name: str) -> names.Master | None:
 
 def _open(interfaces: Sequence[str]) -> AsyncZeroconf:
     try:
+        for address in interfaces:
+            # zeroconf leaves its sockets open when one of them cannot be bound.
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((address, 0))
         return AsyncZeroconf(interfaces=list(interfaces) or InterfaceChoice.All, ip_version=IPVersion.V4Only)
     except (OSError, ZeroconfError) as error:
         raise DiscoveryError(f"multicast DNS cannot be used on {', '.join(interfaces) or 'any interface'}: "

@@ -17,7 +17,7 @@ def down(lab: Lab, *, keep: bool = False) -> None:
     steps = Steps()
     with steps.step("stop forwarding"):
         up.stop_forwarding(lab)
-        forget_kubeconfig()
+        forget_kubeconfig(lab)
     with steps.step("switch machines off"):
         for name in reversed(topology.ALL):
             power.switch_off(lab, name)
@@ -41,12 +41,12 @@ def remove_cgroups(lab: Lab) -> None:
         top.rmdir()
 
 
-def forget_kubeconfig() -> None:
+def forget_kubeconfig(lab: Lab) -> None:
     """Take the lab's context out of the person's kubeconfig; the file goes when nothing else was in it."""
     path = up.user_kubeconfig()
     try:
         existing = yaml.safe_load(path.read_text()) or {}
-        left = kubeconfig.remove(existing)
+        left = kubeconfig.remove(existing, lab.context)
     except (OSError, yaml.YAMLError, AttributeError, TypeError):
         return
     if left == existing:

@@ -9,10 +9,9 @@ import base64
 from typing import Any
 
 Config = dict[str, Any]
-NAME = "edge-lab"
 
 
-def build(server: str, ca: bytes, certificate: bytes, key: bytes, name: str = NAME) -> Config:
+def build(server: str, ca: bytes, certificate: bytes, key: bytes, name: str) -> Config:
     """Return a kubeconfig of one cluster, one user and one context, all called `name`."""
     return {
         "apiVersion": "v1", "kind": "Config", "preferences": {}, "current-context": name,
@@ -31,7 +30,7 @@ def merge(existing: Config, ours: Config) -> Config:
     return {"apiVersion": "v1", "kind": "Config"} | merged | {"current-context": ours["current-context"]}
 
 
-def remove(existing: Config, name: str = NAME) -> Config:
+def remove(existing: Config, name: str) -> Config:
     """Return `existing` without the entries called `name`; another context becomes current if that one was."""
     left = dict(existing)
     for part in ("clusters", "users", "contexts"):

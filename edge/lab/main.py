@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -18,10 +19,11 @@ EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--state", type=click.Path(path_type=Path), default=Path("/var/lib/edge-lab"), show_default=True,
-              help="Where the machines' cards are kept.")
+@click.option("--name", default="edge", show_default=True, help="Tells several racks on one machine apart.")
+@click.option("--state", type=click.Path(path_type=Path), help="Where the machines' cards are kept.  [default: "
+              "/var/lib/NAME-lab]")
 @click.pass_context
-def lab(context: click.Context, state: Path) -> None:
+def lab(context: click.Context, name: str, state: Path | None) -> None:
     """A whole rack on this machine: master, three workers, a laptop and the home network, in network namespaces.
 
     \b
@@ -30,7 +32,9 @@ def lab(context: click.Context, state: Path) -> None:
     edgectl lab shell node-1          look around on a machine
     edgectl lab down                  leave nothing behind
     """
-    context.obj = Lab(state.absolute())
+    if not re.fullmatch(r"[a-z][a-z0-9]{0,15}", name):
+        raise LabError(f"--name {name}: use up to 16 lower case letters and digits, a letter first")
+    context.obj = Lab((state or Path(f"/var/lib/{name}-lab")).absolute(), name)
 
 
 @lab.command()

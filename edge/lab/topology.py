@@ -61,11 +61,16 @@ class Lab:
         return self.state / "machines" / machine
 
     @property
+    def context(self) -> str:
+        """The name of the rack in kubeconfigs."""
+        return f"{self.prefix}-lab"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.state / "kubeconfig"
 
     def cgroup(self, machine: str) -> str:
-        return f"/{self.prefix}-lab/{machine}"
+        return f"/{self.context}/{machine}"
 
 
 WORKERS = ("node-1", "node-2", "node-3")

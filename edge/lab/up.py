@@ -56,7 +56,8 @@ def up(lab: Lab, options: Options) -> None:
     if options.sample:
         _sample(lab, options, steps)
     print(f"\nThe rack is up after {steps.total_seconds():.0f} s.\n")
-    print((_SUMMARY if options.sample else _SUMMARY_BARE).format(url=HELLO_URL, kubeconfig=lab.kubeconfig))
+    summary = _SUMMARY if options.sample else _SUMMARY_BARE
+    print(summary.format(url=HELLO_URL, kubeconfig=lab.kubeconfig, context=lab.context))
 
 
 def switch_on(lab: Lab, name: str, cgroups: Cgroups) -> None:
@@ -180,7 +181,7 @@ def user_kubeconfig() -> Path:
 def _write_kubeconfig(lab: Lab, port: int) -> None:
     pki = lab.directory("master") / "data/pki"
     ca, certificate, key = ((pki / name).read_bytes() for name in ("ca.crt", "admin.crt", "admin.key"))
-    ours = kubeconfig.build(f"https://127.0.0.1:{port}", ca, certificate, key)
+    ours = kubeconfig.build(f"https://127.0.0.1:{port}", ca, certificate, key, lab.context)
     write_private(lab.kubeconfig, yaml.safe_dump(ours))
     path = user_kubeconfig()
     try:
@@ -242,12 +243,12 @@ def _log(lab: Lab, machine: str, service: str) -> Path:
 _CGROUP_WORDS = {"v2": "v2 (one unified tree)", "v1": "v1",
                  "hybrid": "hybrid: controllers on v1, the unified tree is hidden from Podman"}
 
-_SUMMARY_BARE = """  kubectl get nodes -o wide            (context edge-lab in ~/.kube/config; also {kubeconfig})
+_SUMMARY_BARE = """  kubectl get nodes -o wide            (context {context} in ~/.kube/config; also {kubeconfig})
   edgectl lab status                   machines, addresses, programs
   edgectl lab power off node-2         pull a plug; `power on` puts it back
   ./scripts/rack down                  leave nothing behind
 """
-_SUMMARY = """  kubectl get nodes -o wide            (context edge-lab in ~/.kube/config; also {kubeconfig})
+_SUMMARY = """  kubectl get nodes -o wide            (context {context} in ~/.kube/config; also {kubeconfig})
   kubectl get pods -o wide
   edgectl lab fetch {url}     as the laptop's browser sees it
   edgectl lab status                   machines, addresses, programs

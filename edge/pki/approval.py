@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from edge.pki import names
 
+RESERVED = frozenset(("localhost", "kubernetes"))
+"""Names of the API server: a node's certificate would pass for it."""
 USAGES = frozenset(("client auth", "server auth", "digital signature", "key encipherment"))
 
 
@@ -80,6 +82,8 @@ def wrong(asked: Asked) -> str:
     """Return why no certificate may ever be made of the request, or ""."""
     if problem := names.node_name_problem(asked.common_name):
         return problem
+    if asked.common_name in RESERVED:
+        return f"the name {asked.common_name} is the API server's"
     if asked.organizations != (names.NODES_GROUP,):
         return f"the organization must be {names.NODES_GROUP} and nothing else"
     if unknown := [usage for usage in asked.usages if usage not in USAGES]:

@@ -11,7 +11,8 @@ API_SERVICE_ADDRESS = "10.96.0.1"
 
 def dns_names(rack: Rack) -> tuple[str, ...]:
     """Return the master's DNS names, without repeats, in a stable order."""
-    own = (rack.master_name, f"{rack.master_name}.{rack.dhcp.domain}", f"{rack.master_name}.local")
+    own = (rack.master_name, f"{rack.master_name}.{rack.dhcp.domain}", f"{rack.master_name}.local",
+           f"kubernetes.{rack.dhcp.domain}")
     return tuple(dict.fromkeys((*own, *(name for name in rack.names if not _is_address(name)))))
 
 

@@ -30,6 +30,7 @@ def render(rack: Rack) -> str:
         "expand-hosts",
         "no-hosts",
         f"host-record={rack.master_name},{rack.master_name}.{dhcp.domain},{address.ip}",
+        f"host-record=kubernetes,kubernetes.{dhcp.domain},{address.ip}",
         "domain-needed",
         "bogus-priv",
         "cache-size=1000",

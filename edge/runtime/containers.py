@@ -121,7 +121,7 @@ class Credentials:
     password: str
 
 
-class RuntimeFailure(Exception):  # noqa: N818 - named like Kubernetes' reasons
+class RuntimeFailure(Exception):
     """The engine refused or broke. The text is for an Event; try again later."""
 
 

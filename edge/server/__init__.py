@@ -1,1 +1,1 @@
-""""""
+"""The `edge-server` program: the control plane in one process."""

@@ -1,8 +1,9 @@
-"""The SQLite file below the store: one append-only table, one transaction a batch.
+"""The SQLite file below the store: one row per object, with its revision, and one transaction a batch.
 
-A write appends a row and never touches an old one, so a batch dirties the last page or two of the table and nothing
-else; there is no second index because everything is read from memory. Rows that a later one replaced are deleted in
-bulk by compaction. Every method blocks and is called from the store's one writer thread (`backup` from any).
+A change rewrites its object's row in place. A table that keeps superseded rows too, as etcd and kine do, writes two to
+three times the bytes (measured: 7.6 kB against 14 to 24 kB for an update of 2 kB), and its history would have holes
+anyway, because volatile keys never reach it: history is kept in memory (`events.History`). Every method blocks and is
+called from the store's one writer thread (`backup` from any).
 """
 
 from __future__ import annotations
@@ -14,43 +15,35 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
-from edge.store.interface import Revision, StoreCorrupt, StoreUnavailable
+from edge.store.events import Change
+from edge.store.interface import Record, Revision, StoreCorrupt, StoreUnavailable
 
 SCHEMA_VERSION = 1
+PAGE_BYTES = 1024
+"""A commit writes whole pages: an update of 2 kB costs 7 to 9 kB with these, 12 kB with SQLite's usual 4 kB."""
 WAL_LIMIT_BYTES = 4 << 20
+"""What the log file may hold before it goes into the main file, so that busy objects go there seldom."""
 RESTORE_LEAP = 1_000_000_000
 """How far a restored store jumps ahead: more than any rack hands out between a backup and its restore."""
 
 _MIGRATIONS = (
     # 0 -> 1
-    """CREATE TABLE log (revision INTEGER PRIMARY KEY, key TEXT NOT NULL, created INTEGER NOT NULL,
-                         deleted INTEGER NOT NULL, value BLOB NOT NULL);
+    """CREATE TABLE objects (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
+                             created INTEGER NOT NULL, value BLOB NOT NULL);
        CREATE TABLE meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
        INSERT INTO meta VALUES ('revision', 1);""",
 )
+_PUT = ("INSERT INTO objects (key, revision, created, value) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
+        "revision = excluded.revision, created = excluded.created, value = excluded.value")
 _REMEDY = "stop edge-server, keep a copy of the file, and put the last backup back with `edgectl restore`"
-
-
-class Row(NamedTuple):
-    """One row of the log. A deletion has no value."""
-
-    revision: Revision
-    key: str
-    created: Revision
-    deleted: bool
-    value: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What the file held when it was opened."""
 
-    rows: tuple[Row, ...]
-    """The newest row of every key that exists, in revision order."""
-    stale: tuple[Revision, ...]
-    """Rows that later ones replaced, and deletions."""
+    records: tuple[Record, ...]
     revision: Revision
     """Nothing above this was ever handed out."""
 
@@ -75,33 +68,24 @@ class Disk:
 
     def load(self) -> Contents:
         """Read everything."""
-        newest: dict[str, Row] = {}
-        stale: list[Revision] = []
         with self._translated():
             (revision,) = self._connection.execute("SELECT value FROM meta WHERE name = 'revision'").fetchone()
-            for values in self._connection.execute("SELECT revision, key, created, deleted, value FROM log "
-                                                   "ORDER BY revision"):
-                row = Row(*values)
-                if replaced := newest.pop(row.key, None):
-                    stale.append(replaced.revision)
-                newest[row.key] = row
-        stale += [row.revision for row in newest.values() if row.deleted]
-        rows = tuple(row for row in newest.values() if not row.deleted)
-        last = max((row.revision for row in newest.values()), default=0)
-        return Contents(rows, tuple(stale), max(revision, last))
+            rows = self._connection.execute("SELECT key, value, revision, created FROM objects ORDER BY key")
+            return Contents(tuple(Record(*row) for row in rows), revision)
 
-    def commit(self, rows: Sequence[Row], ceiling: Revision | None) -> None:
-        """Append rows and, if given, raise the revision the file vouches for. Raises StoreUnavailable."""
+    def commit(self, changes: Sequence[Change], ceiling: Revision | None) -> None:
+        """Make changes durable, all or none, and if given, raise the revision the file vouches for.
+
+        Raises StoreUnavailable.
+        """
+        puts = [(change.record.key, change.record.revision, change.record.created, change.record.value)
+                for change in changes if not change.deleted]
+        deletes = [(change.record.key,) for change in changes if change.deleted]
         with self._transaction():
-            self._connection.executemany("INSERT INTO log (revision, key, created, deleted, value) "
-                                         "VALUES (?, ?, ?, ?, ?)", rows)
+            self._connection.executemany(_PUT, puts)
+            self._connection.executemany("DELETE FROM objects WHERE key = ?", deletes)
             if ceiling is not None:
                 self._connection.execute("UPDATE meta SET value = ? WHERE name = 'revision'", (ceiling,))
-
-    def remove(self, revisions: Sequence[Revision]) -> None:
-        """Delete rows of the log. Raises StoreUnavailable."""
-        with self._transaction():
-            self._connection.executemany("DELETE FROM log WHERE revision = ?", [(number,) for number in revisions])
 
     def shrink(self) -> None:
         """Give free pages back to the file system once they are a quarter of the file. Raises StoreUnavailable."""
@@ -240,10 +224,12 @@ def _connect(path: Path | None, synchronous: str, max_bytes: int,
         connection = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
         if source:
             source.backup(connection)
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}").fetchall()
+        connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_LIMIT_BYTES // PAGE_BYTES}").fetchall()
         connection.execute("PRAGMA cache_size = -512")
         _check(connection, path)
         _migrate(connection, path)

@@ -1,4 +1,4 @@
-"""The revisioned store: a write appends to one log, a watch is "rows after revision N".
+"""The revisioned store: every write makes the next revision, a watch is "changes after revision N".
 
 Small enough that an etcd adapter could stand behind it: revisions, compare-and-set, watch-after, compact.
 Keys are `/<group>/<plural>/<namespace>/<name>` (empty parts stay: `//nodes//node-1`). Values are opaque bytes.

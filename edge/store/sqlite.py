@@ -10,8 +10,6 @@ but never reach the disk and do not fail with it.
 from __future__ import annotations
 
 import asyncio
-from array import array
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,8 +32,6 @@ from edge.store.interface import (
 
 REVISION_BLOCK = 100_000
 """Revisions vouched for at a time; what a crash may skip, and how seldom volatile writes touch the card."""
-COMPACT_CHUNK = 500
-"""Rows one compaction transaction deletes, so that writers wait for little."""
 MAX_QUEUED = 20_000
 
 log = logs.get("store")
@@ -49,11 +45,6 @@ class _Write:
     volatile: bool
     done: asyncio.Future[str | None]
 
-    def row(self) -> disk.Row:
-        record = self.change.record
-        return disk.Row(record.revision, record.key, record.created, self.change.deleted,
-                        b"" if self.change.deleted else record.value)
-
 
 class SqliteStore:
     """A Store; made by `open_store`."""
@@ -64,13 +55,12 @@ class SqliteStore:
         self._writer = writer
         self._loop = asyncio.get_running_loop()
         self._index = index.Index()
-        for row in contents.rows:
-            self._index.put(Record(row.key, row.value, row.revision, row.created))
+        for record in contents.records:
+            self._index.put(record)
         self._volatile: set[str] = set()
         self._revision = self._assigned = self._ceiling = contents.revision
         self._history = events.History(contents.revision, max_events=history_events, max_bytes=history_bytes)
         self._watchers = watch.Watchers(watch_buffer)
-        self._stale: deque[tuple[Revision, Revision]] = deque((0, number) for number in contents.stale)
         self._pending: dict[str, _Write] = {}
         self._queue: list[_Write] = []
         self._flushing = False
@@ -120,15 +110,9 @@ class SqliteStore:
         return await self._write(events.Change(record, before, deleted=True), key in self._volatile)
 
     async def compact(self, keep: int) -> None:
-        horizon = self._revision - max(keep, 0)
-        self._history.forget(horizon)
-        while chunk := self._stale_before(horizon):
-            try:
-                await self._in_writer(partial(self._disk.remove, chunk))
-            except StoreUnavailable:
-                self._stale.extendleft((horizon, number) for number in reversed(chunk))
-                raise
-        await self._in_writer(partial(self._disk.shrink))
+        self._refuse_closed()
+        self._history.forget(self._revision - max(keep, 0))
+        await self._loop.run_in_executor(self._writer, self._disk.shrink)
 
     async def backup(self, path: Path) -> None:
         """Write a consistent copy of everything durable to `path` while the store goes on. Raises StoreUnavailable."""
@@ -189,14 +173,14 @@ class SqliteStore:
             return
         batch, self._queue = self._queue, []
         last = batch[-1].change.revision
-        rows = [write.row() for write in batch if not write.volatile]
+        changes = [write.change for write in batch if not write.volatile]
         # Raised at half a block, so that a full disk leaves volatile writes the other half to go on with.
         raised = last + REVISION_BLOCK if last + REVISION_BLOCK // 2 > self._ceiling else None
-        if not rows and raised is None:
+        if not changes and raised is None:
             self._finish(batch, None)
             return
         self._flushing = True
-        future = self._writer.submit(self._disk.commit, rows, raised)
+        future = self._writer.submit(self._disk.commit, changes, raised)
         future.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(self._committed, batch, raised, done))
 
@@ -232,26 +216,10 @@ class SqliteStore:
             self._volatile.discard(key)
         else:
             self._index.put(change.record)
-        if write.volatile:
-            if not change.deleted:
+            if write.volatile:
                 self._volatile.add(key)
-        else:
-            if change.before:
-                self._stale.append((change.revision, change.before.revision))
-            if change.deleted:
-                self._stale.append((change.revision, change.revision))
         self._revision = change.revision
         self._watchers.publish(self._history.append(change))
-
-    def _stale_before(self, horizon: Revision) -> array[int]:
-        chunk = array("q")
-        while self._stale and self._stale[0][0] <= horizon and len(chunk) < COMPACT_CHUNK:
-            chunk.append(self._stale.popleft()[1])
-        return chunk
-
-    async def _in_writer(self, call: partial[None]) -> None:
-        self._refuse_closed()
-        await self._loop.run_in_executor(self._writer, call)
 
 
 async def open_store(path: Path | None, *, synchronous: str = "FULL", max_bytes: int = 0,

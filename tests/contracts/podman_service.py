@@ -20,7 +20,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-UNIFIED = Path("/sys/fs/cgroup/unified")
+CGROUPS = Path("/sys/fs/cgroup")
+UNIFIED = CGROUPS / "unified"
+CGROUP_PARENT = "edge-contract-test"
 BUSYBOX = Path("/bin/busybox")
 
 CONTAINERS_CONF = """\
@@ -112,6 +114,7 @@ def _stop(service: PodmanService) -> None:
         service.process.kill()
         service.process.wait(10)
     _end_leftovers(service.directory)
+    _remove_groups()
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
         if (target := line.split()[1]).startswith(f"{service.directory}/"):
             subprocess.run(["umount", "-l", target], check=False)
@@ -124,6 +127,18 @@ def _end_leftovers(directory: Path) -> None:
             words = entry.read_bytes()
             if b"conmon" in words[:40] and f"{directory}/".encode() in words:
                 os.kill(int(entry.parent.name), 9)
+
+
+def _remove_groups() -> None:
+    """Remove the parent groups, which the engine leaves, as soon as the last process in them is gone."""
+    deadline = time.monotonic() + 5
+    while groups := [*CGROUPS.glob(f"*/{CGROUP_PARENT}/**/"), *CGROUPS.glob(f"{CGROUP_PARENT}/**/")]:
+        for path in sorted(groups, reverse=True):
+            with contextlib.suppress(OSError):
+                path.rmdir()
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.05)
 
 
 def image_archive(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -12,6 +14,8 @@ from aiohttp.test_utils import TestServer
 from edge.api import core, errors
 from edge.client.http import HttpClient, tls_context
 from edge.client.interface import WatchEvent
+from edge.clock import SystemClock
+from edge.pki import authority, names
 from tests.fakes.api import application
 from tests.fakes.client import FakeClient
 
@@ -142,3 +146,41 @@ def test_tls_material_is_checked() -> None:
         tls_context(b"no pem")
     with pytest.raises(ValueError, match="https only"):
         HttpClient("http://10.0.0.1", token="secret")
+
+
+async def test_tls_trusts_one_ca_and_shows_the_client_certificate(tmp_path: Path) -> None:
+    now = SystemClock().now()
+    ca, other = authority.create_ca(now), authority.create_ca(now)
+    served = authority.issue(ca, names.api_server(["localhost"], ["127.0.0.1"]), now)
+    admin = authority.issue(ca, names.admin(), now)
+    chain = tmp_path / "server.pem"
+    chain.write_bytes(served.certificate + served.key)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cadata=ca.certificate.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    context.load_cert_chain(chain)
+
+    async def who(request: web.Request) -> web.Response:
+        assert request.transport
+        subject = request.transport.get_extra_info("peercert")["subject"]
+        return web.json_response(dict(pair for part in subject for pair in part))
+
+    app = web.Application()
+    app.router.add_get("/who", who)
+    server = TestServer(app, scheme="https")
+    await server.start_server(ssl=context, shutdown_timeout=0.1)
+    address = str(server.make_url(""))
+    try:
+        async with HttpClient(address, tls_context(ca.certificate, admin.certificate, admin.key)) as client:
+            assert json.loads(await client.request("GET", "/who"))["commonName"] == "kubernetes-admin"
+        for tls in (tls_context(other.certificate, admin.certificate, admin.key), None, tls_context(ca.certificate)):
+            async with HttpClient(address, tls) as client:
+                with pytest.raises(errors.Unavailable):
+                    await client.request("GET", "/who")
+        async with HttpClient(address, tls_context(ca.certificate, admin.certificate, admin.key),
+                              server_name="node-1") as client:
+            with pytest.raises(errors.Unavailable, match="node-1"):
+                await client.request("GET", "/who")
+    finally:
+        await server.close()
+    with pytest.raises(ValueError, match="unusable"):
+        tls_context(ca.certificate, admin.certificate, served.key)

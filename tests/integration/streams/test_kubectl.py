@@ -117,7 +117,8 @@ async def _ask(port: int, data: bytes) -> bytes:
 
 
 async def test_logs(api: ToyApi, node: Node, tmp_path: Path) -> None:
-    (node.logs / "main/1.log").write_text("2024-05-01T10:00:00.5+00:00 stdout F one\n2024-05-01T10:00:01+00:00 stdout F two\n")
+    lines = "2024-05-01T10:00:00.5+00:00 stdout F one\n2024-05-01T10:00:01+00:00 stdout F two\n"
+    (node.logs / "main/1.log").write_text(lines)
     process = await start(api, tmp_path, "true", "logs", "web", "--tail=1", "--timestamps")
     out, err = await asyncio.wait_for(process.communicate(), 30)
     assert (out, err) == (b"2024-05-01T10:00:01+00:00 two\n", b"")

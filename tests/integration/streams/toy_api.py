@@ -64,8 +64,8 @@ class ToyApi:
     def _answer(self, value: object, writer: asyncio.StreamWriter) -> None:
         body = json.dumps(value or {"kind": "Status", "status": "Failure", "code": 404}).encode()
         status = "200 OK" if value else "404 Not Found"
-        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close"
-        writer.write(f"{head}\r\n\r\n".encode() + body)
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
 
     async def _tunnel(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         upstream, downstream = await asyncio.open_connection(

@@ -12,15 +12,17 @@ OBJECT = {"metadata": {"name": "web", "labels": {"a": "1"}}, "spec": {"replicas"
 
 
 def test_json_patch_applies_every_operation_in_order() -> None:
-    ops = [{"op": "test", "path": "/metadata/labels/a", "value": "1"},
-           {"op": "add", "path": "/metadata/labels/a~1b", "value": "2"},
-           {"op": "replace", "path": "/spec/replicas", "value": 3},
-           {"op": "remove", "path": "/spec/list/0"},
-           {"op": "add", "path": "/spec/list/-", "value": 9},
-           {"op": "copy", "from": "/spec/replicas", "path": "/spec/copied"},
-           {"op": "move", "from": "/spec/copied", "path": "/spec/moved"}]
+    ops: list[dict[str, Any]] = [
+        {"op": "test", "path": "/metadata/labels/a", "value": "1"},
+        {"op": "add", "path": "/metadata/labels/a~1b", "value": "2"},
+        {"op": "replace", "path": "/spec/replicas", "value": 3},
+        {"op": "remove", "path": "/spec/list/0"},
+        {"op": "add", "path": "/spec/list/-", "value": 9},
+        {"op": "copy", "from": "/spec/replicas", "path": "/spec/copied"},
+        {"op": "move", "from": "/spec/copied", "path": "/spec/moved"}]
     assert patch.json_patch(OBJECT, ops) == {
-        "metadata": {"name": "web", "labels": {"a": "1", "a/b": "2"}}, "spec": {"replicas": 3, "list": [2, 9], "moved": 3}}
+        "metadata": {"name": "web", "labels": {"a": "1", "a/b": "2"}},
+        "spec": {"replicas": 3, "list": [2, 9], "moved": 3}}
     assert OBJECT["spec"] == {"replicas": 2, "list": [1, 2]}
 
 
@@ -55,7 +57,7 @@ def test_a_failed_test_names_its_path() -> None:
 
 
 def test_copies_that_double_each_time_are_stopped() -> None:
-    bomb = [{"op": "add", "path": "/x", "value": ["y" * 1000]}]
+    bomb: list[dict[str, Any]] = [{"op": "add", "path": "/x", "value": ["y" * 1000]}]
     bomb += [{"op": "copy", "from": "/x", "path": "/x/-"} for _ in range(40)]
     with pytest.raises(errors.TooLarge):
         patch.json_patch(OBJECT, bomb)

@@ -25,8 +25,8 @@ def test_the_core_group_has_its_resources_and_their_subresources() -> None:
     assert core["pods"]["categories"] == ["all"]
     assert "watch" in core["pods"]["verbs"]
     assert not core["nodes"]["namespaced"]
-    assert core["pods/eviction"] == {"name": "pods/eviction", "singularName": "", "namespaced": True, "verbs": ["create"],
-                                     "kind": "Eviction", "group": "policy", "version": "v1"}
+    assert core["pods/eviction"] == {"name": "pods/eviction", "singularName": "", "namespaced": True,
+                                     "verbs": ["create"], "kind": "Eviction", "group": "policy", "version": "v1"}
     assert core["pods/log"]["verbs"] == ["get"]
     assert core["pods/exec"]["kind"] == "PodExecOptions"
     assert (core["serviceaccounts/token"]["group"], core["serviceaccounts/token"]["kind"]) == (
@@ -78,7 +78,8 @@ def test_aggregated_discovery_says_the_same_in_one_piece() -> None:
     ("application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json;g=apidiscovery.k8s.io;"
      "v=v2beta1;as=APIGroupDiscoveryList,application/json", "v2"),
     ("application/json;as=APIGroupDiscoveryList;v=v2beta1;g=apidiscovery.k8s.io", "v2beta1"),
-    ("application/json, */*", ""), ("", ""), ("application/json;as=APIGroupDiscoveryList;v=v3;g=apidiscovery.k8s.io", ""),
+    ("application/json, */*", ""), ("", ""),
+    ("application/json;as=APIGroupDiscoveryList;v=v3;g=apidiscovery.k8s.io", ""),
     ("application/json,application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList", ""),
     ("application/json;as=Table;g=meta.k8s.io;v=v1", ""), (";;;=,", ""),
 ])

@@ -55,7 +55,8 @@ def test_schemas_carry_what_apply_merges_by() -> None:
         "x-kubernetes-patch-strategy"] == "retainKeys"
     deployment = schemas["io.k8s.api.apps.v1.Deployment"]
     assert deployment["x-kubernetes-group-version-kind"] == [{"group": "apps", "version": "v1", "kind": "Deployment"}]
-    assert deployment["properties"]["spec"]["allOf"] == [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]
+    spec = deployment["properties"]["spec"]["allOf"]
+    assert spec == [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]
     assert deployment["properties"]["metadata"]["description"]
 
 
@@ -80,7 +81,8 @@ def test_kubectl_finds_its_query_parameters_at_the_patch_of_a_kind(group: str, v
                if path.get("patch", {}).get("x-kubernetes-group-version-kind") == wanted]
     assert patches
     for operation in patches:
-        assert {"dryRun", "fieldManager", "fieldValidation", "force"} <= {each["name"] for each in operation["parameters"]}
+        known = {each["name"] for each in operation["parameters"]}
+        assert {"dryRun", "fieldManager", "fieldValidation", "force"} <= known
 
 
 def test_paths_of_namespaced_and_cluster_wide_resources() -> None:
@@ -108,7 +110,8 @@ def test_documents_are_built_once_and_indexed() -> None:
 
     documents = openapi.Documents(resources, "0.1.0")
     index = msgspec.json.decode(documents.index().plain())
-    assert set(index["paths"]) == {f"apis/{group}/{version}" if group else f"api/{version}" for group, version in VERSIONS}
+    expected = {f"apis/{group}/{version}" if group else f"api/{version}" for group, version in VERSIONS}
+    assert set(index["paths"]) == expected
     assert index["paths"]["api/v1"]["serverRelativeURL"].startswith("/openapi/v3/api/v1?hash=")
     first = documents.v3("apps", "v1")
     assert first is documents.v3("apps", "v1")

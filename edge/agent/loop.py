@@ -1,0 +1,407 @@
+"""Effects: the agent itself: what the bus wants becomes workers, one a pod, and what they find goes back.
+
+The parts run side by side: reading the bus, watching the engine, keeping the node's network, beating, saving. A slow
+pod delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from edge import logs
+from edge.agent import desired, files, machine, node_status, view
+from edge.agent.checkpoint import Checkpoint, Statuses
+from edge.agent.desired import Known
+from edge.agent.execute import Ports
+from edge.agent.listing import Listing
+from edge.agent.reporter import NodeReport, Reporter
+from edge.agent.sandboxes import Sandboxes
+from edge.agent.streams_directory import ContainerView, PodView
+from edge.agent.surroundings import Surroundings
+from edge.agent.waiting import wait
+from edge.agent.worker import Worker
+from edge.api import core, quantity, times, topology
+from edge.bus import messages, topics
+from edge.bus.interface import Bus, BusRefused, BusUnavailable, Connected, Message
+from edge.clock import Clock
+from edge.component import Supervisor
+from edge.network import routes, ruleset
+from edge.network.interface import HostPort, Links, Network, NetworkFailure
+from edge.runtime.containers import Image, RuntimeFailure, State
+from edge.runtime.interface import Runtime
+
+FRESH_INDEX_SECONDS = 5.0
+SAVE_DELAY_SECONDS = 1.0
+RETRY_SECONDS = 2.0
+WATCH_RETRY_SECONDS = 1.0
+IMAGES_EVERY_BEATS = 30
+MOST_PULLS = 3
+
+log = logs.get("agent")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """What the settings say of this node."""
+
+    given: node_status.Given
+    data_dir: str
+    run_dir: str
+    log_dir: str
+    cgroup_parent: str = ""
+    heartbeat_seconds: float = 10.0
+    find_address: Callable[[], str] | None = None
+    """Asked at each heartbeat: a node may boot before it gets its address. Empty keeps the one before."""
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[core.Taint, ...] = ()
+    ca_pem: str = ""
+
+
+class Agent:
+    """One node.
+
+    `topology_changed` hears of services and cluster, for the names the node answers; `networked` is set once the
+    node's addresses are there.
+    """
+
+    def __init__(self, node: Node, *, bus: Bus, runtime: Runtime, network: Network,
+                 checkpoint: Checkpoint, statuses: Statuses, clock: Clock, boot_id: str,
+                 topology_changed: Callable[[topology.Cluster, Mapping[str, topology.Service]], None]) -> None:
+        self._node, self._bus, self._runtime, self._network = node, bus, runtime, network
+        self._checkpoint, self._statuses, self._clock = checkpoint, statuses, clock
+        self._topology_changed = topology_changed
+        self._known = Known()
+        self._workers: dict[str, Worker] = {}
+        self._gone: set[str] = set()
+        self._orphans: set[str] = set()
+        self._before: dict[str, core.PodStatus] = {}
+        self._sandboxes = Sandboxes(network)
+        self._listing = Listing(runtime, clock)
+        self._reporter = Reporter(bus, clock, node.given.name, boot_id)
+        self._around = Surroundings(node_name=node.given.name)
+        self._fresh, self._save, self._network_changed, self._beat = (asyncio.Event() for _ in range(4))
+        self._ending: set[str] = set()
+        self._reap = asyncio.Event()
+        self._began = False
+        self._networked = False
+        self.networked = asyncio.Event()
+        self._problems = {"runtime": "container runtime status check has not completed yet",
+                          "network": "network is not ready: the node has no pod subnet yet"}
+        self._images: tuple[Image, ...] = ()
+        self._status: core.NodeStatus | None = None
+        self._rejected = 0
+        self._ports = Ports(runtime, self._sandboxes, self._listing, self._reporter, clock, lambda: self._around,
+                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._network_changed.set, self._beat.set)
+
+    def start(self, supervisor: Supervisor) -> None:
+        """Start all parts; the bus must be started by the caller's supervisor as well."""
+        self._load()
+        for name, run in (("bus", self._read_bus), ("reports", self._reporter.run), ("beats", self._beats),
+                          ("engine", self._watch_engine), ("network", self._keep_network), ("saves", self._saves),
+                          ("reaper", self._reaps), ("pods", self._begin)):
+            supervisor.start(name, run)
+
+    async def stop(self) -> None:
+        """Say goodbye and end every worker. The pods keep running."""
+        for worker in self._workers.values():
+            await worker.stop()
+        self._store()
+        try:
+            async with asyncio.timeout(2):
+                await self._reporter.state("offline")
+        except (BusUnavailable, BusRefused, TimeoutError):
+            log.info("stopped without a goodbye, the broker is away")
+
+    # Desired state.
+
+    def _load(self) -> None:
+        self._known = self._checkpoint.load()
+        self._before = self._statuses.load()
+        self._surround()
+
+    async def _read_bus(self) -> None:
+        async for event in self._bus.events():
+            if isinstance(event, Message):
+                self._receive(event)
+            elif isinstance(event, Connected):
+                await self._greet()
+
+    async def _greet(self) -> None:
+        try:
+            await self._reporter.state("online")
+            await self._reporter.heartbeat()
+        except (BusUnavailable, BusRefused) as error:
+            log.info("could not say online", reason=error)
+        self._reporter.everything()
+
+    def _receive(self, message: Message) -> None:
+        topic = topics.parse(message.topic)
+        if topic is None or topic.node not in ("", self._node.given.name):
+            return
+        try:
+            known = desired.receive(self._known, topic, message.payload)
+        except messages.MessageError as error:
+            self._rejected += 1
+            log.warning("message refused", topic=message.topic, reason=error, refused=self._rejected)
+            return
+        epoch_changed, self._known = known.epoch != self._known.epoch, known
+        self._save.set()
+        if topic.branch.startswith("cluster/"):
+            self._surround()
+            self._network_changed.set()
+            if topic.branch == "cluster/nodes":
+                self._wake_all()
+            return
+        if topic.branch == "desired/index":
+            self._reporter.epoch = known.epoch
+            self._fresh.set()
+            if epoch_changed:
+                self._reporter.everything()
+        # A service's addresses are read when a container is made; no pod has to look again for them.
+        if self._began and topic.branch.startswith("desired/"):
+            self._reconcile()
+
+    async def _begin(self) -> None:
+        """Adopt what runs, wait a moment for the server's newest word, then go by what is known."""
+        while not await self._adopt():
+            await self._clock.sleep(RETRY_SECONDS)
+        await wait(self._fresh, self._clock, FRESH_INDEX_SECONDS)
+        self._began = True
+        self._reconcile()
+
+    async def _adopt(self) -> bool:
+        try:
+            await self._sandboxes.load()
+            self._orphans = set(await self._listing.pods()) | set(self._sandboxes.all())
+        except (RuntimeFailure, NetworkFailure) as error:
+            log.warning("cannot see what runs here yet", reason=error)
+            return False
+        self._orphans |= set(files.pods_on_disk((f"{self._node.data_dir}/pods", f"{self._node.run_dir}/pods")))
+        return True
+
+    def _reconcile(self) -> None:
+        """Give every pod its worker and its newest desired state."""
+        wanted = desired.wanted(self._known)
+        for uid, pod in wanted.pods.items():
+            if uid not in self._gone:
+                self._worker(uid).want(pod, deleting=pod.pod.metadata.deletion_timestamp is not None)
+        if not wanted.complete:
+            return
+        left = (set(self._workers) | self._orphans) - set(wanted.pods) - wanted.awaited
+        for uid in left:
+            self._worker(uid).want(None, deleting=True)
+        listed = set(wanted.pods) | wanted.awaited
+        self._orphans = set()
+        for uid in self._gone - listed:
+            self._reporter.forget(uid)
+        self._gone &= listed
+
+    def _worker(self, uid: str) -> Worker:
+        worker = self._workers.get(uid)
+        if worker is None:
+            worker = Worker(uid, self._ports, previous=self._before.pop(uid, None), gone=self._pod_gone)
+            self._workers[uid] = worker
+            worker.start()
+        return worker
+
+    def _pod_gone(self, uid: str) -> None:
+        pod = self._workers[uid].state.pod
+        if pod is not None and pod.metadata.deletion_timestamp is not None:
+            self._gone.add(uid)
+        self._ending.add(uid)
+        self._reap.set()
+        self._save.set()
+        self._network_changed.set()
+
+    async def _reaps(self) -> None:
+        """End the workers whose pods are gone; they cannot end themselves."""
+        while True:
+            await self._reap.wait()
+            self._reap.clear()
+            while self._ending:
+                worker = self._workers.pop(self._ending.pop(), None)
+                if worker is not None:
+                    await worker.stop()
+            if self._began:
+                self._reconcile()
+
+    def _wake_all(self) -> None:
+        for worker in self._workers.values():
+            worker.wake()
+
+    # The node and its surroundings.
+
+    def _pod_cidr(self) -> str:
+        if not self._networked or self._known.cluster is None:
+            return ""
+        return next((node.pod_cidr for node in self._known.cluster.nodes if node.name == self._node.given.name), "")
+
+    def _surround(self) -> None:
+        node, allocatable = self._node, self._status.allocatable if self._status else {}
+        cluster = self._known.cluster or topology.Cluster()
+        self._around = Surroundings(
+            node_name=node.given.name, node_address=node.given.address, data_dir=node.data_dir, run_dir=node.run_dir,
+            log_dir=node.log_dir, cgroup_parent=node.cgroup_parent, cluster=cluster, services=self._known.services,
+            host_resolv_conf=files.read("/etc/resolv.conf"), ca_pem=node.ca_pem,
+            cpu_milli=quantity.milli(allocatable.get("cpu", "0")),
+            memory_bytes=quantity.whole(allocatable.get("memory", "0")))
+        self._topology_changed(cluster, self._known.services)
+
+    async def _beats(self) -> None:
+        """Look at the node, report what changed, and beat."""
+        beats = 0
+        while True:
+            await self._look(read_images=beats % IMAGES_EVERY_BEATS == 0)
+            try:
+                if self._bus.connected:
+                    await self._reporter.heartbeat()
+            except (BusUnavailable, BusRefused):
+                log.info("no heartbeat, the broker is away")
+            beats += 1
+            if await wait(self._beat, self._clock, self._node.heartbeat_seconds):
+                beats = 0
+
+    async def _look(self, *, read_images: bool) -> None:
+        version = ""
+        try:
+            version = await self._runtime.version()
+            if read_images:
+                self._images = await self._runtime.images()
+            self._problems.pop("runtime", None)
+        except RuntimeFailure as error:
+            self._problems["runtime"] = f"container runtime is down: {error}"
+        self._find_address()
+        node, problem = self._node, "; ".join(self._problems.values())
+        found = await asyncio.to_thread(machine.read, node.data_dir)
+        status = node_status.node_status(found, node.given, runtime_version=version, images=self._images,
+                                         problem=problem, previous=self._status, now=times.render(self._clock.now()))
+        if node_status.differs(status, self._status):
+            first, self._status = self._status is None, status
+            self._reporter.node(NodeReport(status, dict(node.given.labels), dict(node.annotations), node.taints))
+            if first:
+                self._surround()
+
+    def _find_address(self) -> None:
+        address = self._node.find_address() if self._node.find_address is not None else ""
+        if address and address != self._node.given.address:
+            self._node = replace(self._node, given=replace(self._node.given, address=address))
+            self._surround()
+
+    def images_changed(self) -> None:
+        """Say that an image was loaded or pulled, so that the node's list is read again."""
+        self._beat.set()
+
+    async def _watch_engine(self) -> None:
+        """Wake the pods whose containers changed."""
+        while True:
+            try:
+                before = await self._listing.pods()
+                async for _ in self._runtime.changes():
+                    self._listing.invalidate()
+                    found = await self._listing.pods()
+                    for uid in before.keys() | found.keys():
+                        if before.get(uid) != found.get(uid) and uid in self._workers:
+                            self._workers[uid].wake()
+                    before = found
+            except RuntimeFailure as error:
+                log.warning("cannot watch the container engine", reason=error)
+            self._listing.invalidate()
+            self._beat.set()
+            await self._clock.sleep(WATCH_RETRY_SECONDS)
+            self._wake_all()
+
+    async def _keep_network(self) -> None:
+        """Keep links, routes and packet rules in step with the cluster, the services and the pods' host ports."""
+        links, rules = None, ""
+        while True:
+            try:
+                links, rules = await self._apply_network(links, rules)
+                seconds = None
+                if self._networked and self._problems.pop("network", ""):
+                    self._beat.set()
+            except NetworkFailure as error:
+                links, rules, seconds = None, "", RETRY_SECONDS
+                self._problems["network"] = f"network is not ready: {error}"
+                log.warning("network is tried again", reason=error)
+            await wait(self._network_changed, self._clock, seconds)
+
+    async def _apply_network(self, links: Links | None, rules: str) -> tuple[Links | None, str]:
+        cluster, name = self._known.cluster, self._node.given.name
+        if cluster is None:
+            return links, rules
+        wanted = routes.plan(cluster, name)
+        if wanted is not None and wanted != links:
+            await self._network.apply_links(wanted)
+            links = wanted
+        found = ruleset.render(self._known.services.values(), cluster, name, self.host_ports())
+        if found != rules:
+            await self._network.apply_ruleset(found)
+        if wanted is not None and not self._networked:
+            self._networked = True
+            self.networked.set()
+            self._wake_all()
+        return links, found
+
+    def host_ports(self) -> tuple[HostPort, ...]:
+        """Return the ports of the node that lead into its pods."""
+        found = set()
+        for uid, sandbox in self._sandboxes.all().items():
+            worker = self._workers.get(uid)
+            pod = worker.state.pod if worker is not None else None
+            for container in pod.spec.containers if pod is not None else ():
+                found |= {HostPort(port.host_port, port.protocol or "TCP", sandbox.address, port.container_port)
+                          for port in container.ports if port.host_port}
+        return tuple(sorted(found, key=lambda each: (each.host_port, each.protocol, each.address)))
+
+    async def _saves(self) -> None:
+        """Save what is known a moment after it has changed, so that a burst is written once."""
+        while True:
+            await self._save.wait()
+            await self._clock.sleep(SAVE_DELAY_SECONDS)
+            self._save.clear()
+            self._store()
+
+    def _store(self) -> None:
+        try:
+            if self._known.index is not None:
+                self._checkpoint.save(self._known)
+            self._statuses.save({**self._before, **self._reporter.statuses()})
+        except OSError as error:
+            log.warning("cannot save the desired state", reason=error)
+
+    @property
+    def dns_address(self) -> str:
+        """The cluster's address for names, which every node answers on."""
+        return self._around.cluster.dns_address
+
+    # What the streams server asks.
+
+    def find(self, namespace: str, name: str) -> PodView | None:
+        """Return the pod of that name; one that is going only while there is no newer one."""
+        found = [each for each in self.pods() if (each.namespace, each.name) == (namespace, name)]
+        staying = [each for each in found if not self._workers[each.uid].state.deleting]
+        return next(iter(staying or found), None)
+
+    def pods(self) -> tuple[PodView, ...]:
+        """Return all pods whose desired state is known."""
+        return tuple(self._pod_view(worker) for worker in self._workers.values() if worker.state.pod is not None)
+
+    def _pod_view(self, worker: Worker) -> PodView:
+        pod, uid = worker.state.pod, worker.state.uid
+        assert pod is not None
+        sandbox = self._sandboxes.get(uid)
+        address = self._node.given.address if pod.spec.host_network else sandbox.address if sandbox else ""
+        seen = view.View(uid=uid, desired=worker.state.desired, deleting=False, around=self._around,
+                         containers=self._listing.last(uid), now=self._clock.now(), monotonic=0.0)
+        containers = {}
+        for spec in (*pod.spec.init_containers, *pod.spec.containers):
+            latest = seen.latest(spec.name)
+            containers[spec.name] = ContainerView() if latest is None else ContainerView(
+                id=latest.id, attempt=latest.attempt, running=latest.state is State.RUNNING, tty=bool(spec.tty))
+        return PodView(namespace=pod.metadata.namespace, name=pod.metadata.name, uid=uid, address=address,
+                       log_dir=self._around.pod_log_dir(pod.metadata.namespace, pod.metadata.name, uid),
+                       containers=containers)
+
+

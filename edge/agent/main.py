@@ -1,0 +1,231 @@
+"""`edge-agent --config FILE [--check]`: joins the node to its master, then runs the agent until it is told to stop.
+
+Stopping leaves all pods running; the next agent adopts them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ipaddress
+import os
+import socket
+import ssl
+import struct
+import sys
+from collections.abc import Mapping, Sequence
+from fcntl import ioctl
+from pathlib import Path
+
+from edge import config, ids, logs
+from edge.agent import enrol, loop, node_status
+from edge.agent import names as pod_names
+from edge.agent.checkpoint import Checkpoint, Statuses
+from edge.agent.identity import JoinError
+from edge.agent.settings import Settings, parse_taint
+from edge.agent.streams import StreamServer
+from edge.api import topology
+from edge.bus import messages, topics
+from edge.bus.mqtt import MqttBus
+from edge.bus.mqtt import Settings as BusSettings
+from edge.clock import Clock, SystemClock
+from edge.component import Supervisor, until_told_to_stop
+from edge.network import names
+from edge.network.dns import NameServer
+from edge.network.linux import LinuxNetwork
+from edge.runtime.podman import Podman
+
+DEFAULT_CONFIG = Path("/etc/edge/agent.toml")
+SILENCE_SECONDS = 15.0
+LOOK_SECONDS = 5.0
+SIOCGIFADDR = 0x8915
+
+log = logs.get("agent")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    parser = argparse.ArgumentParser(prog="edge-agent", description="Run this node's pods.")
+    parser.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"settings (default {DEFAULT_CONFIG})")
+    parser.add_argument("--check", action="store_true", help="read the settings, say what is wrong, and exit")
+    options = parser.parse_args(arguments)
+    try:
+        settings = config.load(options.config, Settings)
+    except config.ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    if options.check:
+        sys.stdout.write(f"{options.config}: good\n")
+        return 0
+    logs.configure(settings.log_level)
+    asyncio.run(run(settings, SystemClock(), ids.SystemIds()))
+    return 0
+
+
+async def run(settings: Settings, clock: Clock, chance: ids.Ids) -> None:
+    """Join, run, and stop at SIGTERM or SIGINT; a signal while joining ends the program at once."""
+    stop = asyncio.ensure_future(until_told_to_stop())
+    work = asyncio.ensure_future(_serve(settings, clock, chance, stop))
+    await asyncio.wait((stop, work), return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        stop.cancel()
+    await work
+
+
+async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asyncio.Future[None]) -> None:
+    for directory in (settings.data_dir, settings.run_dir):
+        directory.mkdir(parents=True, exist_ok=True)
+    joining = enrol.Joining(node_name=settings.node_name, data_dir=settings.data_dir, server=settings.server,
+                            api_port=settings.api_port, token_file=settings.bootstrap_token_file,
+                            ca_cert_hash=settings.ca_cert_hash)
+    enrolled = asyncio.ensure_future(enrol.join(joining, clock))
+    await asyncio.wait((enrolled, stop), return_when=asyncio.FIRST_COMPLETED)
+    if not enrolled.done():
+        enrolled.cancel()
+        return
+    identity, boot_id = enrolled.result(), chance.uid()
+    bus = MqttBus(_bus_settings(settings, identity, boot_id), clock, chance)
+    runtime = Podman(str(settings.podman_socket), clock)
+    server = NameServer(_upstreams)
+
+    def renamed(cluster: topology.Cluster, services: Mapping[str, topology.Service]) -> None:
+        server.use(names.build(services.values(), cluster))
+
+    agent = loop.Agent(_node(settings, identity), bus=bus, runtime=runtime, network=LinuxNetwork(),
+                       checkpoint=Checkpoint(settings.data_dir), statuses=Statuses(settings.run_dir / "agent"),
+                       clock=clock, boot_id=boot_id, topology_changed=renamed)
+    streams = StreamServer(runtime, agent, _stream_context(identity), clock, settings.node_name)
+    supervisor = Supervisor(clock)
+    await bus.start()
+    agent.start(supervisor)
+    supervisor.start("streams", lambda: _listen(streams, settings.listen_port))
+    supervisor.start("names", lambda: _answer(agent, server))
+    supervisor.start("master", lambda: _follow(joining, bus, clock))
+    notify("READY=1")
+    await stop
+    notify("STOPPING=1")
+    await supervisor.stop()
+    await agent.stop()
+    await bus.stop()
+    await streams.stop()
+    await server.stop()
+    await runtime.close()
+
+
+async def _listen(streams: StreamServer, port: int) -> None:
+    await streams.start(port=port)
+    await asyncio.Event().wait()
+
+
+async def _answer(agent: loop.Agent, server: NameServer) -> None:
+    """Answer names once the node has the cluster's address for that."""
+    await agent.networked.wait()
+    await server.stop()
+    await server.start(agent.dns_address)
+    await asyncio.Event().wait()
+
+
+async def _follow(joining: enrol.Joining, bus: MqttBus, clock: Clock) -> None:
+    """Look for the master anew when the bus has been silent for a while: it may have got another address."""
+    silent_since = clock.monotonic()
+    while True:
+        await clock.sleep(LOOK_SECONDS)
+        if bus.connected:
+            silent_since = clock.monotonic()
+        elif not joining.server and clock.monotonic() - silent_since >= SILENCE_SECONDS:
+            try:
+                master = await enrol.find(joining)
+            except JoinError:
+                continue
+            if master != enrol.remembered(joining.data_dir):
+                log.info("the master has moved", address=master.address)
+                enrol.remember(joining.data_dir, master)
+            bus.move(master.address)
+            silent_since = clock.monotonic()
+
+
+def _bus_settings(settings: Settings, identity: enrol.Identity, boot_id: str) -> BusSettings:
+    known = enrol.remembered(settings.data_dir)
+    lost = messages.NodeState(boot_id=boot_id, sequence=0, state="lost")
+    return BusSettings(
+        host=settings.server or (known.address if known else ""), port=settings.bus_port,
+        client_id=settings.node_name, ssl_context=enrol.context(identity),
+        will_topic=topics.state(settings.node_name), will_payload=messages.encode(lost),
+        subscriptions=topics.agent_subscriptions(settings.node_name))
+
+
+def _node(settings: Settings, identity: enrol.Identity) -> loop.Node:
+    def address() -> str:
+        known = enrol.remembered(settings.data_dir)
+        towards = settings.server or (known.address if known else "")
+        if settings.node_address:
+            return settings.node_address
+        return interface_address(settings.interface) if settings.interface else default_address(towards)
+
+    return loop.Node(
+        given=node_status.Given(name=settings.node_name, address=address(), port=settings.listen_port,
+                                cpu_milli=settings.cpu_milli, memory_bytes=settings.memory_bytes,
+                                labels=settings.labels),
+        find_address=address, data_dir=str(settings.data_dir), run_dir=str(settings.run_dir),
+        log_dir=str(settings.log_dir),
+        cgroup_parent=settings.cgroup_parent, heartbeat_seconds=settings.heartbeat_seconds,
+        taints=tuple(parse_taint(text) for text in settings.taints), ca_pem=identity.ca.read_text())
+
+
+def _stream_context(identity: enrol.Identity) -> ssl.SSLContext:
+    made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(identity.ca))
+    made.verify_mode = ssl.CERT_REQUIRED
+    made.load_cert_chain(identity.certificate, identity.key)
+    return made
+
+
+def _upstreams() -> tuple[str, ...]:
+    """The node's own name servers; 10.96.0.10 would be ourselves."""
+    try:
+        servers, _, _ = pod_names.parse(Path("/etc/resolv.conf").read_text())
+    except OSError:
+        return ()
+    own = ipaddress.ip_network("10.96.0.0/12")
+    return tuple(server for server in servers if ":" not in server and ipaddress.ip_address(server) not in own)
+
+
+def interface_address(name: str) -> str:
+    """Return the IPv4 address of an interface, empty when it has none."""
+    if not name:
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            answer = ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        except OSError:
+            return ""
+    return socket.inet_ntoa(answer[20:24])
+
+
+def default_address(towards: str = "") -> str:
+    """Return the address this node has towards the master, or by its default route; nothing is sent."""
+    for target in (towards, "192.0.2.1"):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            try:
+                if target:
+                    probe.connect((target, 9))
+                    return str(probe.getsockname()[0])
+            except OSError:
+                continue
+    return ""
+
+
+def notify(state: str) -> None:
+    """Tell systemd how the program is, when systemd asked for that (sd_notify(3))."""
+    path = os.environ.get("NOTIFY_SOCKET", "")
+    if not path:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling:
+        try:
+            telling.connect("\0" + path[1:] if path.startswith("@") else path)
+            telling.sendall(state.encode())
+        except OSError as error:
+            log.warning("systemd cannot be told", reason=error)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

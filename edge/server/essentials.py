@@ -1,0 +1,62 @@
+"""The objects a cluster is never without: the service `kubernetes`, where it leads, and the bootstrap token."""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+from typing import TypeVar
+
+import msgspec
+
+from edge.api import core, meta
+from edge.pki import tokens
+
+O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
+
+
+def kubernetes_service(service_cidr: str, port: int) -> core.Service:
+    """Return the service by which pods reach the API."""
+    first = str(ipaddress.ip_network(service_cidr)[1])
+    labels = {"component": "apiserver", "provider": "kubernetes"}
+    return core.Service(
+        api_version="v1", kind="Service",
+        metadata=meta.ObjectMeta(name="kubernetes", namespace="default", labels=labels),
+        spec=core.ServiceSpec(
+            type="ClusterIP", cluster_ip=first, cluster_ips=(first,), session_affinity="None",
+            ports=(core.ServicePort(name="https", protocol="TCP", port=443, target_port=port),)))
+
+
+def kubernetes_endpoints(address: str, port: int) -> core.Endpoints:
+    """Return where that service leads."""
+    subset = core.EndpointSubset(addresses=(core.EndpointAddress(ip=address),),
+                                 ports=(core.EndpointPort(name="https", port=port, protocol="TCP"),))
+    return core.Endpoints(api_version="v1", kind="Endpoints", subsets=(subset,),
+                          metadata=meta.ObjectMeta(name="kubernetes", namespace="default"))
+
+
+def bootstrap_secret(token: tokens.BootstrapToken) -> core.Secret:
+    """Return the token as the API keeps it (kubeadm's layout)."""
+    values = {"token-id": token.id, "token-secret": token.secret, "usage-bootstrap-authentication": "true",
+              "usage-bootstrap-signing": "true", "description": "lets new nodes join; from the server's settings"}
+    return core.Secret(
+        api_version="v1", kind="Secret", type="bootstrap.kubernetes.io/token",
+        metadata=meta.ObjectMeta(name=f"bootstrap-token-{token.id}", namespace="kube-system"),
+        data={key: base64.b64encode(value.encode()).decode() for key, value in values.items()})
+
+
+def repaired(found: O, wanted: O) -> O | None:
+    """Return the object with the parts that matter put right, or None when nothing is wrong."""
+    fixed: meta.Object
+    match found, wanted:
+        case core.Service(), core.Service():
+            if found.spec.ports and found.spec.ports[0].target_port == wanted.spec.ports[0].target_port \
+                    and found.spec.cluster_ip == wanted.spec.cluster_ip:
+                return None
+            fixed = msgspec.structs.replace(found, spec=wanted.spec)
+        case core.Endpoints(), core.Endpoints():
+            fixed = msgspec.structs.replace(found, subsets=wanted.subsets)
+        case core.Secret(), core.Secret():
+            fixed = msgspec.structs.replace(found, data=found.data | wanted.data)
+        case _:
+            return None
+    return None if fixed == found else fixed

@@ -1,0 +1,81 @@
+"""The server's own small loops: essential objects, compaction, the announcement, the watchdog."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge import logs
+from edge.api import errors, meta
+from edge.client.interface import Client
+from edge.clock import Clock
+from edge.discovery import names as discovery_names
+from edge.server import essentials, notify
+from edge.server.settings import ServerSettings
+from edge.store.interface import Store
+
+ESSENTIALS_SECONDS = 30.0
+ANNOUNCE_RETRY_SECONDS = 30.0
+
+log = logs.get("server")
+
+
+async def keep_essentials(client: Client, wanted: Sequence[meta.Object], clock: Clock) -> None:
+    """Make the essential objects and put them right when somebody changes them."""
+    while True:
+        for obj in wanted:
+            try:
+                await _keep(client, obj)
+            except errors.ApiError as error:
+                log.warning("essential object not in order", kind=obj.kind, name=obj.metadata.name, reason=str(error))
+        await clock.sleep(ESSENTIALS_SECONDS)
+
+
+async def _keep(client: Client, wanted: meta.Object) -> None:
+    try:
+        found = await client.get(type(wanted), wanted.metadata.name, wanted.metadata.namespace)
+    except errors.NotFound:
+        await client.create(wanted)
+        return
+    if (fixed := essentials.repaired(found, wanted)) is not None:
+        await client.update(fixed)
+
+
+async def compact(store: Store, clock: Clock, *, every_seconds: float, keep_revisions: int) -> None:
+    """Forget old history from time to time."""
+    while True:
+        await clock.sleep(every_seconds)
+        await store.compact(keep_revisions)
+
+
+async def announce(settings: ServerSettings, ca: Path, clock: Clock) -> None:
+    """Announce the master; tries again while its interface is not there yet."""
+    # Both are loaded here, so that a server that announces nothing does not carry them.
+    from edge.discovery import mdns
+    from edge.pki import authority
+
+    prefix = discovery_names.hash_prefix(authority.spki_hash(ca.read_bytes()))
+    master = discovery_names.Master(name=settings.name, addresses=(settings.advertise_address,),
+                                    api_port=settings.port, bus_port=settings.bus.port, cluster_id=prefix,
+                                    ca_hash_prefix=prefix)
+    interfaces = settings.discovery.interfaces or (settings.advertise_address,)
+    told = ""
+    while True:
+        try:
+            async with mdns.announce(master, interfaces):
+                log.info("announced", name=discovery_names.instance(master), interfaces=",".join(interfaces))
+                told = ""
+                await asyncio.Event().wait()
+        except mdns.DiscoveryError as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning("not announced", reason=told)
+        await clock.sleep(ANNOUNCE_RETRY_SECONDS)
+
+
+async def watchdog(clock: Clock) -> None:
+    """Show systemd that the loop turns; ends at once where nobody asks for it."""
+    while (seconds := notify.watchdog_seconds()) > 0:
+        notify.tell("WATCHDOG=1")
+        await clock.sleep(seconds)

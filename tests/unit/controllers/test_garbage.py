@@ -1,0 +1,110 @@
+"""What is deleted because of something else: dependents, namespaces, old events."""
+
+from __future__ import annotations
+
+import msgspec
+
+from edge.api import apps, core
+from edge.controllers import (
+    event_expiry,
+    garbage_collector,
+    interface,
+    namespace,
+    namespace_defaults,
+    plan,
+)
+from edge.controllers.settings import Settings
+from tests import builders
+from tests.fakes.world import World
+
+COLLECTOR = garbage_collector.controller(Settings())
+
+
+def terminating(rs: apps.ReplicaSet, finalizer: str) -> apps.ReplicaSet:
+    return msgspec.structs.replace(rs, metadata=msgspec.structs.replace(
+        rs.metadata, deletion_timestamp=builders.STAMP, finalizers=(finalizer,)))
+
+
+def test_a_dependent_whose_owner_is_gone_is_collected_once_the_server_confirms() -> None:
+    rs = builders.replica_set()
+    pod = builders.pod("web-1", owner=rs)
+    world = World(rs, pod)
+    key = interface.key_of(pod)
+    assert world.run(COLLECTOR, key) == plan.Plan()
+    world.remove(rs)
+    (action,) = world.run(COLLECTOR, key).actions
+    assert isinstance(action, plan.Collect)
+    assert [(owner.kind, owner.name, owner.uid) for owner in action.owners] == [(apps.ReplicaSet, "web", "uid-web")]
+
+
+def test_a_namesake_of_the_owner_is_not_the_owner() -> None:
+    rs = builders.replica_set()
+    other = msgspec.structs.replace(rs, metadata=msgspec.structs.replace(rs.metadata, uid="another"))
+    world = World(builders.pod("web-1", owner=rs), other)
+    (action,) = world.run(COLLECTOR, interface.Key(core.Pod, "default", "web-1")).actions
+    assert isinstance(action, plan.Collect)
+    assert world.all(core.Pod) == ()
+
+
+def test_an_owner_of_a_kind_nobody_serves_is_left_alone() -> None:
+    stranger = msgspec.structs.replace(builders.replica_set(), api_version="example.com/v1", kind="Thing")
+    world = World(builders.pod("web-1", owner=stranger))
+    assert world.run(COLLECTOR, interface.Key(core.Pod, "default", "web-1")) == plan.Plan()
+
+
+def test_foreground_deletion_waits_for_the_dependents() -> None:
+    rs = terminating(builders.replica_set(), "foregroundDeletion")
+    world = World(rs, builders.pod("web-1", node="n", ready=True, owner=rs))
+    key = interface.key_of(rs)
+    world.settle((COLLECTOR, key))
+    assert world.all(core.Pod)[0].metadata.deletion_timestamp is not None
+    assert world.all(apps.ReplicaSet)[0].metadata.finalizers == ("foregroundDeletion",)
+    world.remove(world.all(core.Pod)[0])
+    world.run(COLLECTOR, key)
+    assert world.all(apps.ReplicaSet)[0].metadata.finalizers == ()
+
+
+def test_orphans_lose_their_owner_and_stay() -> None:
+    rs = terminating(builders.replica_set(), "orphan")
+    world = World(rs, builders.pod("web-1", owner=rs))
+    world.run(COLLECTOR, interface.key_of(rs))
+    assert world.all(core.Pod)[0].metadata.owner_references == ()
+    assert world.all(apps.ReplicaSet)[0].metadata.finalizers == ()
+
+
+def test_a_namespace_is_emptied_and_let_go() -> None:
+    controller = namespace.controller(Settings())
+    made = core.Namespace(metadata=msgspec.structs.replace(builders.object_meta("team", ""),
+                                                           deletion_timestamp=builders.STAMP),
+                          spec=core.NamespaceSpec(finalizers=("kubernetes", "example.com/other")))
+    world = World(made, builders.pod("web", "team"), builders.pod("web", "default"))
+    world.run(controller, interface.Key(core.Namespace, "", "team"))
+    assert [pod.metadata.namespace for pod in world.all(core.Pod)] == ["default"]
+    (left,) = world.all(core.Namespace)
+    assert left.spec.finalizers == ("example.com/other",)
+    assert world.run(controller, interface.Key(core.Namespace, "", "team")) == plan.Plan()
+
+
+def test_each_namespace_gets_an_account_and_the_authority() -> None:
+    controller = namespace_defaults.controller(Settings(root_ca_pem="PEM"))
+    world = World(core.Namespace(metadata=builders.object_meta("team", "")))
+    key = interface.Key(core.Namespace, "", "team")
+    world.settle((controller, key))
+    assert [a.metadata.name for a in world.all(core.ServiceAccount)] == ["default"]
+    (config,) = world.all(core.ConfigMap)
+    assert (config.metadata.name, config.data) == ("kube-root-ca.crt", {"ca.crt": "PEM"})
+    world.put(msgspec.structs.replace(config, data={"ca.crt": "forged"}))
+    world.settle((controller, key))
+    assert world.all(core.ConfigMap)[0].data == {"ca.crt": "PEM"}
+
+
+def test_old_events_go_and_so_do_too_many() -> None:
+    world = World(*(core.Event(metadata=builders.object_meta(f"e{n}"), last_timestamp=f"2029-12-31T23:{n:02d}:00Z")
+                    for n in range(30)))
+    controller = event_expiry.controller(Settings(event_limit=20))
+    made = world.run(controller, controller.initial[0])
+    assert made.requeue_after_seconds == 60
+    assert len(world.all(core.Event)) == 20
+    world.tick(3600)
+    world.run(controller, controller.initial[0])
+    assert world.all(core.Event) == ()
