@@ -22,7 +22,7 @@ from edge.agent.identity import JoinError
 from edge.clock import Clock
 
 FIRST_RETRY_SECONDS = 1.0
-LONGEST_RETRY_SECONDS = 60.0
+LONGEST_RETRY_SECONDS = 15.0
 POLL_SECONDS = 1.0
 POLLS = 60
 HTTP_SECONDS = 10.0
@@ -55,6 +55,7 @@ class Joining:
     api_port: int = 6443
     token_file: Path | None = None
     ca_cert_hash: str = ""
+    ca_cert_hash_file: Path | None = None
 
     @property
     def directory(self) -> Path:
@@ -110,15 +111,16 @@ async def join(joining: Joining, clock: Clock) -> Identity:
 
 async def _enrol(joining: Joining, found: Identity, clock: Clock) -> None:
     """Raises JoinError or OSError."""
-    if not joining.ca_cert_hash or joining.token_file is None:
+    pinned = _pinned(joining)
+    if not pinned or joining.token_file is None:
         raise JoinError("the node has no identity yet, and the settings lack bootstrap_token_file or ca_cert_hash")
-    token = _token(joining.token_file)
+    token = _read(joining.token_file, "the bootstrap token")
     master = await find(joining)
     status, answer = await _ask(master, "GET", "/edge/v1/ca", _unverified())
     if status != 200:
         raise JoinError(identity.refusal(status, answer))
     ca = answer.decode(errors="replace")
-    identity.check_ca(ca, joining.ca_cert_hash)
+    identity.check_ca(ca, pinned)
     csr = await _request(joining)
     verified = ssl.create_default_context(cadata=ca)
     certificate = await _sign(joining, master, verified, token, csr, clock)
@@ -127,11 +129,18 @@ async def _enrol(joining: Joining, found: Identity, clock: Clock) -> None:
     remember(joining.data_dir, master)
 
 
-def _token(path: Path) -> str:
+def _pinned(joining: Joining) -> str:
+    """Return the hash of the CA's key, from the settings or from the file they name."""
+    if joining.ca_cert_hash or joining.ca_cert_hash_file is None:
+        return joining.ca_cert_hash
+    return _read(joining.ca_cert_hash_file, "the hash of the CA")
+
+
+def _read(path: Path, what: str) -> str:
     try:
         return path.read_text().strip()
     except OSError as error:
-        raise JoinError(f"cannot read the bootstrap token: {error}") from error
+        raise JoinError(f"cannot read {what}: {error}") from error
 
 
 async def find(joining: Joining) -> Master:
@@ -142,8 +151,8 @@ async def find(joining: Joining) -> Master:
     """
     if joining.server:
         return Master(joining.server, joining.api_port)
-    pinned = ("--ca-cert-hash", joining.ca_cert_hash) if joining.ca_cert_hash else ()
-    code, output = await _child("edge.discovery.find", *pinned)
+    pinned = _pinned(joining)
+    code, output = await _child("edge.discovery.find", *(("--ca-cert-hash", pinned) if pinned else ()))
     if code != 0:
         raise JoinError("no master is announced in the network; is it on, and is this node on its network?")
     try:

@@ -77,7 +77,8 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
         directory.mkdir(parents=True, exist_ok=True)
     joining = enrol.Joining(node_name=settings.node_name, data_dir=settings.data_dir, server=settings.server,
                             api_port=settings.api_port, token_file=settings.bootstrap_token_file,
-                            ca_cert_hash=settings.ca_cert_hash)
+                            ca_cert_hash=settings.ca_cert_hash,
+                            ca_cert_hash_file=settings.ca_cert_hash_file)
     enrolled = asyncio.ensure_future(enrol.join(joining, clock))
     await asyncio.wait((enrolled, stop), return_when=asyncio.FIRST_COMPLETED)
     if not enrolled.done():

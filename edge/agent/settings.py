@@ -31,6 +31,7 @@ class Settings(BaseModel):
     bootstrap_token_file: Path | None = Field(default=None, description="Holds the token the node joins with.")
     ca_cert_hash: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$",
                               description="Hash of the cluster CA's public key, as `sha256:<hex>`.")
+    ca_cert_hash_file: Path | None = Field(default=None, description="Holds that hash, where it is not written here.")
     data_dir: Path = Field(default=Path("/var/lib/edge/agent"), description="On the card: pods, identity, checkpoint.")
     run_dir: Path = Field(default=Path("/run/edge"), description="On a tmpfs: secrets of pods.")
     log_dir: Path = Field(default=Path("/var/log/pods"), description="Logs of containers.")

@@ -140,7 +140,7 @@ class StreamServer:
                 if not response.prepared:
                     await response.prepare(request)
                 if request.transport is None or request.transport.is_closing():
-                    break
+                    return response
                 if block:
                     await response.write(block)
         except FileNotFoundError as error:
@@ -228,6 +228,8 @@ async def _only_control_plane(request: web.Request, handler: Handler) -> web.Str
         raise web.HTTPForbidden(text=f"only clients of the group {GROUP} are served\n")
     try:
         return await handler(request)
+    except ConnectionError:
+        return web.Response()  # The client left in the middle; nobody reads this.
     except RuntimeFailure as error:
         body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": str(error),
                 "reason": "InternalError", "code": 500}  # fmt: skip

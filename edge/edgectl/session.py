@@ -8,6 +8,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ class Session:
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token}"
         self.server = access.server
-        self.ca = access.ca_data
+        self.ca = access.ca
 
     def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """Send one request with a JSON body and return the JSON answer.
@@ -77,12 +78,24 @@ def open_session(path: Path | None, context: str | None) -> Session:
     """
     path = path or default_path()
     try:
-        return Session(kubeconfig.parse(yaml.safe_load(path.read_text()), context, directory=path.parent))
+        return Session(_with_files(kubeconfig.parse(yaml.safe_load(path.read_text()), context or ""), path.parent))
     except FileNotFoundError as error:
         raise CtlError(f"{error.filename or path}: no such file. Name a kubeconfig with --kubeconfig or $KUBECONFIG; "
                        "`edgectl lab up` writes one for a rack on this machine") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
+    except (OSError, kubeconfig.KubeconfigError, yaml.YAMLError) as error:
         raise CtlError(f"{path}: {error}") from error
+
+
+def _with_files(access: kubeconfig.Access, directory: Path) -> kubeconfig.Access:
+    """Return the access with what its files hold; their paths are relative to the kubeconfig's directory."""
+
+    def read(inline: bytes, name: str) -> bytes:
+        return inline or (directory.joinpath(name).read_bytes() if name else b"")
+
+    token = access.token or read(b"", access.token_file).decode().strip()
+    return replace(access, ca=read(access.ca, access.ca_file), token=token,
+                   certificate=read(access.certificate, access.certificate_file),
+                   key=read(access.key, access.key_file))
 
 
 def _answer(status: int, content: bytes) -> dict[str, Any]:
@@ -96,11 +109,11 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
 
 
 def _ssl_context(access: kubeconfig.Access) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=access.ca_data.decode() if access.ca_data else None)
-    if access.client_certificate_data and access.client_key_data:
+    context = ssl.create_default_context(cadata=access.ca.decode() if access.ca else None)
+    if access.certificate and access.key:
         # The ssl module reads keys from files only; this one is ours alone and gone at once.
         with tempfile.NamedTemporaryFile(prefix="edgectl-") as file:
-            file.write(access.client_certificate_data + b"\n" + access.client_key_data)
+            file.write(access.certificate + b"\n" + access.key)
             file.flush()
             context.load_cert_chain(file.name)
     return context

@@ -10,7 +10,7 @@ from edge.lab.topology import Lab, Machine, Service
 
 PODMAN_SOCKET = "/run/podman/podman.sock"
 CPU_MILLI = 2000
-MEMORY = "2Gi"
+MEMORY_BYTES = 2 * 1024**3
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,8 @@ interfaces = ["{topology.MASTER}"]
 def _agent(lab: Lab, name: str) -> str:
     directory = lab.directory(name)
     master = name == "master"
-    role = ('\n[labels]\n"node-role.kubernetes.io/master" = ""\n"node-role.kubernetes.io/control-plane" = ""\n'
-            '\n[[taints]]\nkey = "node-role.kubernetes.io/master"\neffect = "NoSchedule"\n') if master else ""
+    taints = '["node-role.kubernetes.io/master:NoSchedule"]' if master else "[]"
+    role = '"node-role.kubernetes.io/master" = ""\n"node-role.kubernetes.io/control-plane" = ""\n' if master else ""
     return f"""node_name = "{name}"
 interface = "eth0"
 data_dir = "{directory / 'data/agent'}"
@@ -180,5 +180,8 @@ bootstrap_token_file = "{directory / 'etc/bootstrap-token'}"
 ca_cert_hash_file = "{directory / 'etc/ca-cert-hash'}"
 cgroup_parent = "{lab.cgroup(name)}"
 cpu_milli = {CPU_MILLI}
-memory = "{MEMORY}"
+memory_bytes = {MEMORY_BYTES}
+taints = {taints}
+
+[labels]
 {role}"""

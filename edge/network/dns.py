@@ -145,6 +145,7 @@ async def ask(packet: bytes, address: str, port: int = 53) -> bytes:
     loop = asyncio.get_running_loop()
     transport, protocol = await loop.create_datagram_endpoint(lambda: _Reply(packet[:2]), remote_addr=(address, port))
     try:
+        transport.sendto(packet)
         async with asyncio.timeout(UPSTREAM_SECONDS):
             return await protocol.future
     finally:

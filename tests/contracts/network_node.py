@@ -29,7 +29,7 @@ from edge.network.interface import Links, NetworkFailure, Sandbox
 from edge.network.linux import LinuxNetwork
 
 ROOT = Path(__file__).resolve().parents[2]
-ENTER = "mount -t tmpfs tmpfs /run && mkdir /run/netns && ip link set lo up && exec \"$0\" -m tests.contracts.network_node"
+ENTER = "mount -t tmpfs tmpfs /run; mkdir /run/netns; ip link set lo up; exec \"$0\" -m tests.contracts.network_node"
 CLONE_NEWNET = 0x40000000
 OUTSIDE, NODE_ADDRESS = "10.0.0.1", "10.0.0.2"
 WIRES = (

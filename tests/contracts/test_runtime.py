@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from edge.runtime.containers import (
     Container,
     ContainerSpec,
     EngineAway,
+    Image,
     ImageNotFound,
     InvalidImageName,
     Mount,
@@ -27,6 +27,7 @@ from edge.runtime.containers import (
 from edge.runtime.interface import Runtime
 from edge.runtime.podman import Podman
 from tests.contracts import podman_service
+from tests.fakes.runtime import FakeRuntime
 
 IMAGE = "localhost/hello:latest"
 
@@ -55,10 +56,9 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         image_id="", command=("sleep", "1000"), log_path=str(tmp_path / "main/0.log"),
     )  # fmt: skip
     if request.param == "fake":
-        try:
-            runtime: Runtime = importlib.import_module("tests.fakes.runtime").FakeRuntime()
-        except ImportError:
-            pytest.skip("there is no fake runtime")
+        fake = FakeRuntime(SystemClock())
+        fake.registry["hello"] = Image(id="1" * 64, names=(IMAGE,))
+        runtime: Runtime = fake
         await runtime.pull("hello")
     else:
         service: podman_service.PodmanService = request.getfixturevalue("podman")
@@ -142,7 +142,7 @@ class TestLife:
     async def test_images(self, case: Case) -> None:
         assert await case.runtime.find_image("nope") is None
         with pytest.raises(InvalidImageName):
-            await case.runtime.find_image("Not A Name")
+            await case.runtime.pull("Not A Name")
         assert case.spec.image_id in {image.id for image in await case.runtime.images()}
         assert await case.runtime.version()
 

@@ -53,7 +53,8 @@ def test_certificates_are_renewed_before_they_end_and_the_authority_stays(tmp_pa
     assert (tmp_path / "ca.crt").read_bytes() == ca
 
 
-@pytest.mark.parametrize("content", [b"", b"garbage", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize("content", [b"", b"garbage",
+                                     b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_a_damaged_certificate_is_made_anew(tmp_path: Path, content: bytes) -> None:
     ensure(tmp_path)
     (tmp_path / "broker.crt").write_bytes(content)

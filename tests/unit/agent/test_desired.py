@@ -1,0 +1,74 @@
+import pytest
+
+from edge.agent import desired
+from edge.agent.desired import Known
+from edge.api import core, meta, topology
+from edge.bus import messages, topics
+
+
+def index(*refs: tuple[str, str], epoch: str = "e") -> bytes:
+    return messages.encode(messages.DesiredIndex(epoch=epoch, pods=tuple(messages.PodRef(*ref) for ref in refs)))
+
+
+def message(uid: str, revision: str) -> bytes:
+    pod = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="default", uid=uid))
+    return messages.encode(messages.DesiredPod(revision=revision, pod=pod))
+
+
+def take(known: Known, branch: str, payload: bytes, name: str = "") -> Known:
+    return desired.receive(known, topics.Topic(branch, "n", name), payload)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+def test_the_order_of_arrival_does_not_matter(order: tuple[int, ...]) -> None:
+    known = Known()
+    arrivals = [("desired/index", index(("a", "1"), ("b", "1")), ""), ("desired/pods", message("a", "1"), "a"),
+                ("desired/pods", message("b", "1"), "b")]
+    for number in order:
+        known = take(known, *arrivals[number])
+    wanted = desired.wanted(known)
+    assert set(wanted.pods) == {"a", "b"}
+    assert not wanted.awaited
+
+
+def test_a_new_revision_may_come_before_or_after_its_index() -> None:
+    known = take(take(Known(), "desired/index", index(("a", "1"))), "desired/pods", message("a", "1"), "a")
+    early = take(take(known, "desired/pods", message("a", "2"), "a"), "desired/index", index(("a", "2")))
+    late = take(take(known, "desired/index", index(("a", "2"))), "desired/pods", message("a", "2"), "a")
+    assert desired.wanted(early).pods["a"].revision == desired.wanted(late).pods["a"].revision == "2"
+
+
+def test_a_listed_pod_without_its_revision_is_awaited() -> None:
+    known = take(take(Known(), "desired/pods", message("a", "1"), "a"), "desired/index", index(("a", "2"), ("b", "1")))
+    assert desired.wanted(known).awaited == {"a", "b"}
+
+
+def test_an_unlisted_pod_is_ignored_and_forgotten() -> None:
+    known = take(take(Known(), "desired/pods", message("x", "1"), "x"), "desired/index", index(("a", "1")))
+    assert "x" not in desired.wanted(known).pods
+    assert not known.ahead
+
+
+def test_nothing_is_unwanted_before_an_index_is_known() -> None:
+    assert not desired.wanted(Known()).complete
+    assert not desired.wanted(take(Known(), "desired/index", b"")).complete
+
+
+@pytest.mark.parametrize("payload", [b"{", b"[]", b'{"epoch":"e","version":9}', b'{"epoch":1}', b"\xff"])
+def test_a_wrong_message_changes_nothing(payload: bytes) -> None:
+    with pytest.raises(messages.MessageError):
+        take(Known(), "desired/index", payload)
+
+
+def test_a_message_on_another_pods_topic_is_refused() -> None:
+    with pytest.raises(messages.MessageError, match="the topic says pod a"):
+        take(Known(), "desired/pods", message("b", "1"), "a")
+
+
+def test_services_come_and_go() -> None:
+    service = messages.encode(messages.ServiceMessage(service=topology.Service(namespace="d", name="s")))
+    known = take(Known(), "cluster/services", service, "d/s")
+    assert set(known.services) == {"d/s"}
+    assert take(known, "cluster/services", b"", "d/s").services == {}
+    with pytest.raises(messages.MessageError):
+        take(known, "cluster/services", service, "d/other")

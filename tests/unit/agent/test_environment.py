@@ -1,0 +1,88 @@
+import base64
+
+import pytest
+
+from edge.agent import environment
+from edge.agent.surroundings import Surroundings
+from edge.api import core, meta, topology
+from edge.bus import messages
+
+AROUND = Surroundings(node_name="node-1", node_address="10.0.0.2", cpu_milli=4000, memory_bytes=1 << 30, services={
+    "default/kubernetes": topology.Service(namespace="default", name="kubernetes", cluster_ip="10.96.0.1",
+                                           ports=(topology.ServicePort(name="https", port=443),)),
+    "shop/my-db": topology.Service(namespace="shop", name="my-db", cluster_ip="10.96.0.7",
+                                   ports=(topology.ServicePort(port=5432),)),
+    "shop/bare": topology.Service(namespace="shop", name="bare", cluster_ip="None",
+                                  ports=(topology.ServicePort(port=1),))})
+
+
+def resolve(container: core.Container, **more: object) -> dict[str, str]:
+    pod = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="shop", uid="u", labels={"app": "x"}),
+                   spec=core.PodSpec(containers=(container,), service_account_name="robot"))
+    desired = messages.DesiredPod(revision="1", pod=pod, **more)  # type: ignore[arg-type]
+    return dict(environment.resolve(container, desired, "10.244.1.5", AROUND))
+
+
+def variable(name: str, **source: object) -> core.EnvVar:
+    return core.EnvVar(name=name, value_from=core.EnvVarSource(**source))  # type: ignore[arg-type]
+
+
+def test_services_of_the_namespace_and_the_api() -> None:
+    env = resolve(core.Container(name="c"))
+    assert env["KUBERNETES_SERVICE_HOST"] == "10.96.0.1"
+    assert env["KUBERNETES_SERVICE_PORT_HTTPS"] == "443"
+    assert env["MY_DB_PORT_5432_TCP_ADDR"] == "10.96.0.7"
+    assert env["MY_DB_PORT"] == "tcp://10.96.0.7:5432"
+    assert not any(name.startswith("BARE") for name in env)
+
+
+def test_references_expand_to_what_was_defined_before() -> None:
+    env = resolve(core.Container(name="c", env=(
+        core.EnvVar(name="A", value="1"), core.EnvVar(name="B", value="$(A)-$(NOPE)-$$(A)-$(MY_DB_SERVICE_HOST)"))))
+    assert env["B"] == "1-$(NOPE)-$(A)-10.96.0.7"
+
+
+def test_fields_and_resources() -> None:
+    env = resolve(core.Container(
+        name="c", resources=core.ResourceRequirements(limits={"memory": "64Mi"}, requests={"cpu": "250m"}),
+        env=(variable("IP", field_ref=core.ObjectFieldSelector(field_path="status.podIP")),
+             variable("APP", field_ref=core.ObjectFieldSelector(field_path="metadata.labels['app']")),
+             variable("NODE", field_ref=core.ObjectFieldSelector(field_path="spec.nodeName")),
+             variable("MEM", resource_field_ref=core.ResourceFieldSelector(resource="limits.memory", divisor="1Mi")),
+             variable("CPU", resource_field_ref=core.ResourceFieldSelector(resource="limits.cpu")),
+             variable("REQ", resource_field_ref=core.ResourceFieldSelector(resource="requests.cpu", divisor="1m")))))
+    assert [env[name] for name in ("IP", "APP", "NODE", "MEM", "CPU", "REQ")] == [
+        "10.244.1.5", "x", "node-1", "64", "4", "250"]
+
+
+def test_config_maps_and_secrets() -> None:
+    env = resolve(
+        core.Container(name="c", env_from=(core.EnvFromSource(prefix="P_", config_map_ref=core.ConfigMapEnvSource(
+            name="conf")),), env=(variable("S", secret_key_ref=core.SecretKeySelector(name="s", key="k")),
+                                  variable("O", secret_key_ref=core.SecretKeySelector(name="no", key="k",
+                                                                                      optional=True)))),
+        config_maps={"conf": core.ConfigMap(data={"a": "1"})},
+        secrets={"s": core.Secret(data={"k": base64.b64encode(b"hidden").decode()})})
+    assert env["P_a"] == "1"
+    assert env["S"] == "hidden"
+    assert "O" not in env
+
+
+@pytest.mark.parametrize(("container", "message"), [
+    (core.Container(name="c", env_from=(core.EnvFromSource(secret_ref=core.SecretEnvSource(name="s")),)),
+     'secret "s" not found'),
+    (core.Container(name="c", env=(variable("K", config_map_key_ref=core.ConfigMapKeySelector(name="m", key="k")),)),
+     'configmap "m" not found'),
+    (core.Container(name="c", env=(variable("K", config_map_key_ref=core.ConfigMapKeySelector(name="here", key="k")),)),
+     "couldn't find key k in ConfigMap shop/here"),
+    (core.Container(name="c", env=(variable("K", field_ref=core.ObjectFieldSelector(field_path="spec.x")),)),
+     "unsupported fieldPath: spec.x"),
+])
+def test_what_is_missing_is_said_in_kubernetes_words(container: core.Container, message: str) -> None:
+    with pytest.raises(environment.UnresolvedError) as caught:
+        resolve(container, config_maps={"here": core.ConfigMap()})
+    assert str(caught.value) == message
+
+
+def test_a_broken_secret_counts_as_missing() -> None:
+    assert environment.secret_value(core.Secret(data={"k": "%%%"}), "k") is None

@@ -1,0 +1,67 @@
+from edge.agent import probes
+from edge.api import core
+
+
+def tracks(**kinds: core.Probe) -> tuple[probes.Track, ...]:
+    container = core.Container(name="c", **{f"{kind}_probe": probe for kind, probe in kinds.items()})  # type: ignore[arg-type]
+    return probes.tracks(container, 0.0)
+
+
+def test_without_probes_a_container_is_ready() -> None:
+    assert probes.health(()) == probes.Health(True, True, "")
+
+
+def test_liveness_fails_at_its_threshold_and_a_success_counts_anew() -> None:
+    (track,) = tracks(liveness=core.Probe(failure_threshold=2))
+    track = probes.record(track, False, 1)
+    assert not probes.health((track,)).broken
+    track = probes.record(probes.record(track, True, 2), False, 3)
+    assert not probes.health((track,)).broken
+    track = probes.record(track, False, 4)
+    assert probes.health((track,)).broken == "liveness"
+    assert probes.wait(track, (track,), 100) is None
+
+
+def test_readiness_is_false_until_the_first_success_and_turns_at_thresholds() -> None:
+    (track,) = tracks(readiness=core.Probe(success_threshold=2, failure_threshold=3))
+    assert not probes.health((track,)).ready
+    track = probes.record(probes.record(track, True, 1), True, 2)
+    assert probes.health((track,)).ready
+    track = probes.record(probes.record(track, False, 3), False, 4)
+    assert probes.health((track,)).ready
+    assert not probes.health((probes.record(track, False, 5),)).ready
+
+
+def test_the_startup_probe_holds_the_others_back() -> None:
+    startup, liveness = tracks(startup=core.Probe(period_seconds=1, failure_threshold=2), liveness=core.Probe())
+    assert probes.wait(startup, (startup, liveness), 0) == 0
+    assert probes.wait(liveness, (startup, liveness), 50) is None
+    done = probes.record(startup, True, 1)
+    assert probes.wait(liveness, (done, liveness), 50) == 0
+    assert probes.wait(done, (done, liveness), 50) is None
+    dead = probes.record(probes.record(startup, False, 1), False, 2)
+    assert probes.health((dead, liveness)).broken == "startup"
+
+
+def test_times_initial_delay_and_period() -> None:
+    (track,) = tracks(liveness=core.Probe(initial_delay_seconds=5, period_seconds=3))
+    assert probes.wait(track, (track,), 1) == 4
+    track = probes.record(track, True, 5)
+    assert probes.wait(track, (track,), 6) == 2
+
+
+def test_a_container_known_ready_stays_ready_over_a_restart_of_the_agent() -> None:
+    container = core.Container(name="c", readiness_probe=core.Probe(), startup_probe=core.Probe())
+    assert probes.health(probes.tracks(container, 0, was_started=True, was_ready=True)).ready
+    assert not probes.health(probes.tracks(container, 0)).ready
+
+
+def test_the_probes_own_grace_goes_first() -> None:
+    container = core.Container(name="c", liveness_probe=core.Probe(termination_grace_period_seconds=3))
+    assert probes.grace(container, "liveness", 30) == 3
+    assert probes.grace(container, "startup", 30) == 30
+
+
+def test_http_statuses() -> None:
+    assert [probes.http_verdict(status)[0] for status in (199, 200, 399, 400, 500)] == [False, True, True, False, False]
+    assert probes.http_verdict(500)[1] == "HTTP probe failed with statuscode: 500"
