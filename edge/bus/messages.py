@@ -142,6 +142,8 @@ def decode(kind: type[M], payload: bytes) -> M:
         message = msgspec.json.decode(payload, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise MessageError(str(error)) from error
+    except RecursionError as error:
+        raise MessageError("nested too deeply") from error
     if message.version != VERSION:
         raise MessageError(f"version {message.version}, this program speaks {VERSION}")
     return message

@@ -148,13 +148,17 @@ class Loop:
             self._queue.forget_pauses(now)
         timer = None if due is None else asyncio.create_task(self._clock.sleep(max(0.0, due - now)))
         if timer is not None:
-            timer.add_done_callback(lambda _task: self._wake.set())
+            timer.add_done_callback(self._rang)
         try:
             await self._wake.wait()
         finally:
             self._wake.clear()
             if timer is not None:
                 timer.cancel()
+
+    def _rang(self, timer: asyncio.Task[None]) -> None:
+        if not timer.cancelled():
+            self._wake.set()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)
@@ -251,7 +255,7 @@ class Loop:
         for owner in action.owners:
             if owner.kind is None or await self._is_there(owner, owner.kind):
                 return
-        log.info("collecting an object without owners", kind=action.kind.__name__, namespace=action.namespace,
+        log.debug("collecting an object without owners", kind=action.kind.__name__, namespace=action.namespace,
                  name=action.name)
         await self._try(key, plan.Delete(action.kind, action.name, action.namespace, action.uid,
                                          action.grace_period_seconds, "" if action.grace_period_seconds == 0

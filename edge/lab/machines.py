@@ -110,6 +110,9 @@ default_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "crun"
+lock_type = "file"
+# Every exec leaves a monitor behind for this many seconds (300 by default); probes would pile them up.
+exit_command_delay = 10
 """
 
 # /etc/resolv.conf is written in place: it is a bind mount of the machine's own file.

@@ -134,13 +134,17 @@ class Loop:
         timer = None
         if due is not None:
             timer = asyncio.create_task(self._clock.sleep(max(0.0, due - self._clock.monotonic())))
-            timer.add_done_callback(lambda _task: self._wake.set())
+            timer.add_done_callback(self._rang)
         try:
             await self._wake.wait()
         finally:
             self._wake.clear()
             if timer is not None:
                 timer.cancel()
+
+    def _rang(self, timer: asyncio.Task[None]) -> None:
+        if not timer.cancelled():
+            self._wake.set()
 
     def _pod_changed(self, old: core.Pod | None, new: core.Pod | None) -> None:
         if new is None:

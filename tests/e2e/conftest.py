@@ -16,8 +16,10 @@ import pytest
 
 from edge.lab import host
 
-NAME = "edgetest"
-PORT = 16443
+NAME = os.environ.get("EDGE_E2E_NAME", "edgetest")
+PORT = os.environ.get("EDGE_E2E_PORT", "16443")
+KEEP = bool(os.environ.get("EDGE_E2E_KEEP"))
+"""Use a rack that is up already and leave it up: for working on tests."""
 ROOT = Path(__file__).resolve().parents[2]
 WORKERS = ("node-1", "node-2", "node-3")
 
@@ -105,14 +107,16 @@ def rack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rack]:
     environment = {**os.environ, "HOME": str(home), "PYTHONPATH": str(ROOT)}
     environment.pop("KUBECONFIG", None)
     rack = Rack(host.find_kubectl(), home / ".kube" / "config", environment)
-    rack.lab("down")
+    if not KEEP:
+        rack.lab("down")
     try:
-        up = rack.lab("up", "--port", str(PORT), check=False, timeout=300)
+        up = rack.lab("up", "--port", PORT, check=False, timeout=300)
         assert up.returncode == 0, up.stdout + up.stderr + _logs()
         (home / "up.txt").write_text(up.stdout)
         yield rack
     finally:
-        rack.lab("down")
+        if not KEEP:
+            rack.lab("down")
 
 
 @pytest.fixture

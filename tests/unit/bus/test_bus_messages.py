@@ -40,8 +40,9 @@ def test_a_message_carries_its_version_and_reads_back() -> None:
 
 @pytest.mark.parametrize(("payload", "why"), [
     (b"", "truncated"), (b"[]", "object"), (b'{"boot_id":"b"}', "sequence"), (b'{"boot_id":1,"sequence":1}', "str"),
-    (b'{"boot_id":"b","sequence":1,"version":2}', "version 2"), (b'{"boot_id":"\xff","sequence":1}', ""),
-    (b" " * (messages.MAX_BYTES + 1), "more than"), (b"[" * 100_000, ""),
+    (b'{"boot_id":"b","sequence":1,"version":2}', "version 2"), (b'{"boot_id":"\xff","sequence":1}', "utf-8"),
+    (b" " * (messages.MAX_BYTES + 1), "more than"), (b"[" * 100_000, "object"),
+    (b'{"x":' + b"[" * 100_000, "nested too deeply"),
 ])
 def test_what_is_no_message_is_refused_with_a_reason(payload: bytes, why: str) -> None:
     with pytest.raises(messages.MessageError, match=why):
