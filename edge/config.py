@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Protocol, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 
 class Model(Protocol):
@@ -40,6 +40,6 @@ def load(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate(values)
     except ValueError as error:
-        problems = getattr(error, "errors", list)()
+        problems: list[dict[str, Any]] = getattr(error, "errors", list)()
         lines = [f"{path}: {'.'.join(str(part) for part in p['loc'])}: {p['msg']}" for p in problems]
         raise ConfigError("\n".join(lines) or f"{path}: {error}") from error

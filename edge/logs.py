@@ -37,8 +37,8 @@ class LineFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, object] = getattr(record, "fields", {})
         tail = "".join(f" {key}={_value(value)}" for key, value in fields.items())
-        head = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%S')} {record.levelname:<7} {record.name}: {record.getMessage()}"
-        text = head + tail
+        stamp = self.formatTime(record, "%Y-%m-%dT%H:%M:%S")
+        text = f"{stamp} {record.levelname:<7} {record.name}: {record.getMessage()}{tail}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text

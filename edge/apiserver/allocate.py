@@ -123,7 +123,7 @@ def _check_port(service: core.Service, index: int, wanted: int, others: Used) ->
 
 
 def _free_port(service: core.Service, taken: set[int]) -> int:
-    first = FIRST_NODE_PORT + _STATIC_PORTS
+    first: int = FIRST_NODE_PORT + _STATIC_PORTS
     for number in (*range(first, LAST_NODE_PORT + 1), *range(FIRST_NODE_PORT, first)):
         if number not in taken:
             return number

@@ -1,4 +1,4 @@
-"""Reads request bodies: JSON or YAML into a typed object, with the words Kubernetes has for what is wrong."""
+"""Reads request bodies: JSON, YAML or protobuf into a typed object, with the words Kubernetes has for what is wrong."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import msgspec
 import yaml
 
 from edge.api import codec, errors, meta, scheme
+from edge.apiserver import protobuf
 
 LARGEST_REQUEST_BYTES = 3 * 1024 * 1024
 LARGEST_OBJECT_BYTES = 1_572_864
@@ -48,12 +49,14 @@ def read(body: bytes, content_type: str) -> Any:
     """Return what the body says.
 
     Raises:
-        errors.UnsupportedMediaType: for anything but JSON and YAML.
+        errors.UnsupportedMediaType: for anything but JSON, YAML and the protobuf messages that are known.
         errors.BadRequest: when it does not parse.
     """
     media = media_type(content_type)
     if media in _YAML_TYPES:
         return _yaml(body)
+    if media == protobuf.MEDIA_TYPE:
+        return protobuf.decode(body)
     if media not in _JSON_TYPES and not media.endswith("+json"):
         raise errors.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types "
                                           "include: application/json, application/yaml")

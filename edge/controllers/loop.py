@@ -95,6 +95,8 @@ class Loop:
         self._wake = asyncio.Event()
         self._rounds: set[asyncio.Task[None]] = set()
         self._subscribed = False
+        self._fault: BaseException | None = None
+        """What a round raised unexpectedly; raised by `run`, so that it is logged and the loop begins anew."""
 
     async def run(self) -> None:
         """Reconcile until canceled."""
@@ -104,8 +106,10 @@ class Loop:
         for key in self._controller.initial:
             self._queue.add(key, now)
         try:
-            while True:
+            while self._fault is None:
                 await self._hand_out()
+            fault, self._fault = self._fault, None
+            raise fault
         finally:
             for task in self._rounds:
                 task.cancel()
@@ -162,6 +166,7 @@ class Loop:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)
+        self._fault = self._fault or (None if task.cancelled() else task.exception())
         self._wake.set()
 
     async def _round(self, key: interface.Key) -> None:

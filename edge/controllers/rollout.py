@@ -100,6 +100,8 @@ def proportional(replicas: int, surge: int, sets: Sequence[Replicas]) -> dict[st
         share = max(0, min(share, left)) if difference > 0 else min(0, max(share, left))
         wanted[rs.name] = rs.wanted + share
         left -= share
-    if ordered and left:
-        wanted[ordered[0].name] = max(0, wanted[ordered[0].name] + left)
+    for rs in ordered:
+        rest = left if left > 0 else max(left, -wanted[rs.name])
+        wanted[rs.name] += rest
+        left -= rest
     return wanted

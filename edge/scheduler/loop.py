@@ -115,7 +115,8 @@ class Loop:
 
     def _give_back(self, one: _Bound) -> None:
         self._snapshot.forget(one.key, one.pod.metadata.uid)
-        self._queue.park(one.key, self._clock.monotonic())
+        self._queue.park(one.key, self._clock.monotonic(), until_change=False)
+        self._queue.cluster_changed()  # What it held is free again for others.
 
     async def _refuse(self, one: _Bound) -> None:
         condition = unschedulable(one.pod, one.choice.reason, times.render(self._clock.now()))

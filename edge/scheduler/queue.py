@@ -57,12 +57,13 @@ class PendingQueue:
                 return key
         return None
 
-    def park(self, key: str, now: float) -> None:
-        """Let a pod that fits nowhere, or whose binding failed, wait for a change and at least its delay."""
+    def park(self, key: str, now: float, *, until_change: bool = True) -> None:
+        """Let a pod wait: one that fits nowhere for a change and at least its delay, another for the delay alone."""
         found = self._pending.get(key)
         if found is not None:
             delay = min(FIRST_DELAY_SECONDS * 2.0 ** min(found.attempts - 1, 16), LONGEST_DELAY_SECONDS)
-            found.not_before, found.parked_at, found.changes_seen = now + delay, now, self._changes
+            found.not_before, found.parked_at = now + delay, now
+            found.changes_seen = self._changes if until_change else -1
             self._parked[key] = None
 
     def cluster_changed(self) -> None:

@@ -64,11 +64,15 @@ class Certificates:
                     delay = RETRY_SECONDS
             await self._annotate()
             timer = asyncio.ensure_future(self._clock.sleep(delay))
-            timer.add_done_callback(lambda _timer: self._wake.set())
+            timer.add_done_callback(self._rang)
             try:
                 await self._wake.wait()
             finally:
                 timer.cancel()
+
+    def _rang(self, timer: asyncio.Task[None]) -> None:
+        if not timer.cancelled():  # Else the timer's own end would wake the loop for ever.
+            self._wake.set()
 
     def _node_changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         if old is None or new is None:

@@ -30,7 +30,7 @@ def named_paths(text: str) -> Iterator[str]:
     for span in re.findall(r"`([^`\n]+)`", text):
         for word in re.findall(r"[\w./*-]+", span):
             path = word.removeprefix("./").rstrip(".")
-            if path.split("/")[0] in TOP and "/" in path:
+            if path.split("/")[0] in TOP and "/" in path and not path.startswith("edge/v1"):  # topics
                 yield path
             elif re.fullmatch(r"edge(\.\w+)+", word):
                 yield word

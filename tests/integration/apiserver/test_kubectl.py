@@ -166,3 +166,21 @@ async def test_impersonation_shows_what_others_may_do(cluster: Cluster) -> None:
     ran = await cluster.kubectl("get", "pods", "--as=jane", code=1)
     assert ran.err == ('Error from server (Forbidden): pods is forbidden: User "jane" cannot list resource "pods" '
                        'in API group "" in the namespace "default"\n')
+
+
+async def test_commands_that_send_protobuf(cluster: Cluster) -> None:
+    await cluster.kubectl("create", "service", "clusterip", "web", "--tcp=80:8080")
+    assert (await cluster.kubectl("get", "svc", "web", "-o", "jsonpath={.spec.ports[0].targetPort}")).out == "8080"
+    await cluster.kubectl("create", "service", "nodeport", "np", "--tcp=80", "--node-port=30123")
+    await cluster.kubectl("create", "deployment", "site", "--image=nginx", "--replicas=3", "--port=80")
+    assert (await cluster.kubectl("get", "deploy", "site", "-o", "jsonpath={.spec.replicas}")).out == "3"
+    await cluster.kubectl("create", "configmap", "cm", "--from-literal=a=b")
+    await cluster.kubectl("create", "secret", "generic", "s", "--from-literal=a=b")
+    assert (await cluster.kubectl("get", "secret", "s", "-o", "jsonpath={.data.a}")).out == "Yg=="
+    await cluster.kubectl("create", "namespace", "team")
+    await cluster.kubectl("create", "serviceaccount", "robot")
+    assert (await cluster.kubectl("auth", "can-i", "create", "pods")).out == "yes\n"
+    assert "kubernetes-admin" in (await cluster.kubectl("auth", "whoami")).out
+    await cluster.kubectl("auth", "can-i", "--list")
+    await cluster.kubectl("run", "p", "--image=x")
+    await cluster.kubectl("delete", "pod", "p", "--grace-period=0", "--force")

@@ -1,0 +1,103 @@
+"""Manifests the end-to-end tests share, and ways to look at a rack from its machines and pods."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.e2e.conftest import Rack
+
+IMAGE = "localhost/hello:1.0"
+"""Busybox: answers `hello from <pod>` on port 8080."""
+
+Json = dict[str, Any]
+
+
+def container(*command: str, **more: Any) -> Json:
+    """Return a container of the sample image; without a command it serves HTTP on port 8080."""
+    made: Json = {"name": "main", "image": IMAGE, "imagePullPolicy": "IfNotPresent", **more}
+    return {**made, "command": ["/bin/sh", "-c", " ".join(command)]} if command else made
+
+
+def pod(name: str, main: Json | None = None, *, labels: dict[str, str] | None = None, **spec: Any) -> Json:
+    """Return a pod that ends quickly when it is told to."""
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels or {"app": name}},
+            "spec": {"containers": [main or container()], "terminationGracePeriodSeconds": 0, **spec}}
+
+
+def deployment(name: str, replicas: int, main: Json | None = None, *, kind: str = "Deployment", **spec: Any) -> Json:
+    """Return a Deployment (or DaemonSet) whose pods carry the label app=NAME."""
+    template = pod(name, main or serving(), **spec)
+    made = {"selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": {"app": name}}, "spec": template["spec"]}}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name},
+            "spec": made if kind == "DaemonSet" else {"replicas": replicas, **made}}
+
+
+def serving(**more: Any) -> Json:
+    """Return a container that is ready once it answers."""
+    return container(readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}, **more)
+
+
+def service(name: str, app: str, port: int = 80, target: int = 8080, **spec: Any) -> Json:
+    """Return a Service that leads to the pods with the label app=APP."""
+    ports = [{"name": "http", "port": port, "targetPort": target}]
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name},
+            "spec": {"selector": {"app": app}, "ports": ports, **spec}}
+
+
+def apply(rack: Rack, namespace: str, *objects: Json) -> None:
+    """Apply all objects in one go."""
+    text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+    rack.kubectl("apply", "-n", namespace, "-f", "-", text=text)
+
+
+def inside(rack: Rack, namespace: str, name: str, script: str, *, check: bool = True) -> str:
+    """Run a shell script in a pod and return what it printed."""
+    return rack.run(rack.kubectl_program, "exec", "-n", namespace, name, "--", "sh", "-c", script, check=check).stdout
+
+
+def get_page(rack: Rack, namespace: str, name: str, host: str, port: int = 80) -> str:
+    """Fetch the page of an HTTP server as a pod sees it; empty when there is none."""
+    script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {host} {port}"
+    return inside(rack, namespace, name, script, check=False).partition("\r\n\r\n")[2].strip()
+
+
+def fetch(rack: Rack, machine: str, host: str, port: int = 80) -> str:
+    """Fetch a page as a machine's browser sees it; empty when there is none."""
+    return rack.lab("fetch", "--from", machine, f"http://{host}:{port}/", check=False).stdout.strip()
+
+
+KNOCK = """import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).close()
+    print("open")
+except ConnectionRefusedError: print("refused")
+except TimeoutError: print("silent")
+except OSError as error: print(error.strerror)
+"""
+
+
+def knock(rack: Rack, machine: str, host: str, port: int) -> str:
+    """Open a TCP connection from a machine: `open`, `refused`, `silent` (nothing within 2 s), or the system's words."""
+    return rack.shell(machine, sys.executable, "-c", KNOCK, host, str(port)).strip()
+
+
+def pod_on(rack: Rack, namespace: str, app: str, node: str) -> str:
+    """Return the name of the app's pod on a node."""
+    return str(next(each["metadata"]["name"] for each in rack.pods(f"app={app}", namespace)
+                    if each["spec"].get("nodeName") == node))
+
+
+def running_containers(rack: Rack, node: str) -> list[Json]:
+    """Return what Podman runs on a node, asked on the node itself; the API server has no say in it."""
+    found: list[Json] = json.loads(rack.shell(node, "podman", "ps", "--format", "json"))
+    return found
+
+
+def failure(result: subprocess.CompletedProcess[str]) -> str:
+    """Return the words of a command that had to fail."""
+    assert result.returncode != 0, f"this was to fail: {result.stdout}"
+    return result.stderr
