@@ -124,7 +124,8 @@ def _check_port(service: core.Service, index: int, wanted: int, others: Used) ->
 
 def _free_port(service: core.Service, taken: set[int]) -> int:
     first: int = FIRST_NODE_PORT + _STATIC_PORTS
-    for number in (*range(first, LAST_NODE_PORT + 1), *range(FIRST_NODE_PORT, first)):
+    candidates: tuple[int, ...] = (*range(first, LAST_NODE_PORT + 1), *range(FIRST_NODE_PORT, first))
+    for number in candidates:
         if number not in taken:
             return number
     raise _invalid(service, "spec.ports[0].nodePort", "Invalid value: 0: failed to allocate a nodePort: range is full")

@@ -32,7 +32,8 @@ def decode(body: bytes) -> dict[str, Any]:
         errors.BadRequest: when the bytes are no protobuf.
     """
     if not body.startswith(_MAGIC):
-        raise errors.BadRequest("provided data does not appear to be a protobuf message, expected prefix [107 56 115 0]")
+        raise errors.BadRequest("provided data does not appear to be a protobuf message, "
+                                "expected prefix [107 56 115 0]")
     try:
         envelope = dict(_fields(body[len(_MAGIC):]))
         header = dict(_fields(_bytes(envelope.get(1, b""))))
@@ -148,11 +149,11 @@ def _signed(value: int) -> int:
 
 def _integer(value: int | bytes) -> int:
     if not isinstance(value, int):
-        raise ValueError("expected a number")  # noqa: TRY004 - bad input, not a bad call
+        raise ValueError("expected a number")
     return value
 
 
 def _bytes(value: int | bytes) -> bytes:
     if isinstance(value, int):
-        raise ValueError("expected bytes")  # noqa: TRY004 - bad input, not a bad call
+        raise ValueError("expected bytes")
     return value

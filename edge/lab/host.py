@@ -44,6 +44,13 @@ def cgroups(mounts: str) -> Cgroups:
     return Cgroups("v1")
 
 
+def storage_driver(directory: Path) -> str:
+    """Return Podman's storage driver for a directory: overlay, or vfs where the directory is an overlay itself."""
+    existing = next(parent for parent in (directory, *directory.parents) if parent.exists())
+    kind = run("stat", "--file-system", "--format=%T", str(existing)).strip()
+    return "vfs" if kind == "overlayfs" else "overlay"
+
+
 def missing_programs() -> tuple[str, ...]:
     """Return the Debian packages that have to be installed."""
     return tuple(sorted({package for program, package in PROGRAMS.items()

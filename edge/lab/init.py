@@ -44,7 +44,8 @@ class Init:
     def start(self, service: Running) -> None:
         with (self.directory / "log" / f"{service.name}.log").open("ab", buffering=0) as log:
             service.process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                               env=os.environ | service.environment, start_new_session=True)
+                                               env=os.environ | service.environment, start_new_session=True,
+                                               preexec_fn=_hear_signals)  # noqa: PLW1509 - there are no threads here
         service.started = time.monotonic()
         service.restarts += 1
         self.write_status()
@@ -104,6 +105,11 @@ class Init:
 
     def _waiting(self) -> bool:
         return any(service.process is None for service in self.services)
+
+
+def _hear_signals() -> None:
+    """A program inherits what is blocked here, and would never hear that it is to stop."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGTERM})
 
 
 def _run(*argv: str) -> None:

@@ -73,11 +73,11 @@ def _dhcp_client(name: str, directory: Path) -> Service:
                                         "-x", f"hostname:{name}", "-s", str(directory / "etc/udhcpc.script")))
 
 
-def files(lab: Lab, name: str, cgroup_mode: str) -> tuple[File, ...]:
+def files(lab: Lab, name: str, storage_driver: str) -> tuple[File, ...]:
     """Return the files the machine starts with. Secrets (token, kubeconfig) are put there when they exist."""
     etc = lab.directory(name) / "etc"
     storage = (File(etc / "containers.conf", _CONTAINERS_CONF),
-               File(etc / "storage.conf", _storage(lab.directory(name) / "data/containers")))
+               File(etc / "storage.conf", _storage(lab.directory(name) / "data/containers", storage_driver)))
     match name:
         case "home":
             return (File(etc / "dnsmasq.conf", _HOME_DNS),
@@ -131,8 +131,8 @@ esac
 """
 
 
-def _storage(root: Path) -> str:
-    return f'[storage]\ndriver = "overlay"\ngraphroot = "{root}"\nrunroot = "/run/containers/storage"\n'
+def _storage(root: Path, driver: str) -> str:
+    return f'[storage]\ndriver = "{driver}"\ngraphroot = "{root}"\nrunroot = "/run/containers/storage"\n'
 
 
 def _rack(lab: Lab) -> str:

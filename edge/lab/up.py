@@ -64,7 +64,7 @@ def switch_on(lab: Lab, name: str, cgroups: Cgroups) -> None:
     """Write the machine's files and start it."""
     wires.plug_in(lab, name, topology.links(name))
     if not power.init_pid(lab, name):
-        for file in machines.files(lab, name, cgroups.mode):
+        for file in machines.files(lab, name, host.storage_driver(lab.state)):
             file.path.parent.mkdir(parents=True, exist_ok=True)
             file.path.write_text(file.text)
             file.path.chmod(file.mode)

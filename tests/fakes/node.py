@@ -91,8 +91,8 @@ class FakeNode:
         end = self.clock.monotonic() + seconds
         while not condition():
             assert self.clock.monotonic() < end, "it did not come to pass"
-            for _ in range(20):
-                await settle()
+            for _ in range(4):
+                await settle(5)
                 # Files are written in threads, which need real time.
                 await asyncio.sleep(0.0005)
                 if condition():

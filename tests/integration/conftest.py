@@ -6,6 +6,7 @@ import asyncio
 import datetime
 import ipaddress
 import shutil
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -102,6 +103,7 @@ class Cluster:
     authority: Authority
     kubeconfig: Path
     http: aiohttp.ClientSession
+    agent_port: int = 0
     env: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -182,23 +184,22 @@ async def cluster(tmp_path: Path, authority: Authority) -> AsyncIterator[Cluster
         admin = authority.issue("kubernetes-admin", "system:masters")
         store = await open_store(tmp_path / "store.db")
         agents = client_context(authority, authority.issue("system:edge-server", "system:masters"))
+        port = free_port()
         server = ApiServer(Settings(certificate=certificate, key=key, client_ca=authority.ca, host="127.0.0.1", port=0,
-                                    agent_ssl=agents, agent_port=agent_port(tmp_path)),
+                                    agent_ssl=agents, agent_port=port),
                            store, SystemClock(), SystemIds())
         await server.start()
         kubeconfig = tmp_path / "kubeconfig"
         write_kubeconfig(kubeconfig, f"https://127.0.0.1:{server.port}", authority, admin)
         connector = aiohttp.TCPConnector(ssl=client_context(authority, admin))
         async with aiohttp.ClientSession(connector=connector) as http:
-            yield Cluster(server, authority, kubeconfig, http)
+            yield Cluster(server, authority, kubeconfig, http, port)
         await server.stop()
         await store.close()
 
 
-def agent_port(tmp_path: Path) -> int:
-    """Return the port that agents of this run listen on (see `tests/integration/apiserver/test_streams.py`)."""
-    import socket
-
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

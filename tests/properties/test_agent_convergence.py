@@ -1,4 +1,4 @@
-"""Whatever fails and wherever the agent is cut off: it comes to what is wanted, then does nothing, and leaves nothing."""
+"""Whatever fails and wherever it is cut off, the agent comes to what is wanted, rests, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from edge.agent import identity
 from edge.api import certificates, meta
 
 
-def answer(certificate: str = "", **condition: str) -> bytes:
-    conditions = (meta.Condition(**condition),) if condition else ()
+def answer(certificate: str = "", condition: meta.Condition | None = None) -> bytes:
+    conditions = (condition,) if condition is not None else ()
     return msgspec.json.encode(certificates.CertificateSigningRequest(
         metadata=meta.ObjectMeta(name="node-x"), status=certificates.CertificateSigningRequestStatus(
             certificate=base64.b64encode(certificate.encode()).decode(), conditions=conditions)))
@@ -16,12 +16,12 @@ def answer(certificate: str = "", **condition: str) -> bytes:
 
 def test_a_certificate_is_awaited_and_taken() -> None:
     assert identity.certificate(answer()) == ""
-    assert identity.certificate(answer("PEM", type="Approved", status="True")) == "PEM"
+    assert identity.certificate(answer("PEM", meta.Condition(type="Approved", status="True"))) == "PEM"
 
 
 def test_a_denial_is_said() -> None:
     with pytest.raises(identity.JoinError, match="has denied the request node-x: no such board"):
-        identity.certificate(answer(type="Denied", status="True", message="no such board"))
+        identity.certificate(answer("", meta.Condition(type="Denied", status="True", message="no such board")))
 
 
 @pytest.mark.parametrize("text", [b"", b"<html>", b"[]", b'{"status":{"certificate":"%%"}}'])

@@ -19,7 +19,7 @@ def test_the_cgroup_tree_is_recognized(mounts: str, mode: str) -> None:
 
 
 def test_workers_are_given_a_token_and_a_hash_and_no_address() -> None:
-    files = {file.path.name: file.text for file in machines.files(LAB, "node-1", "v2")}
+    files = {file.path.name: file.text for file in machines.files(LAB, "node-1", "overlay")}
     assert "10.0.0.1" not in files["agent.toml"]
     assert "bootstrap_token_file" in files["agent.toml"]
     assert "taints = []" in files["agent.toml"]
