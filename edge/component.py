@@ -7,7 +7,6 @@ started again after a growing delay, so that one broken object never takes the p
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Awaitable, Callable
 
@@ -36,8 +35,8 @@ class Supervisor:
         """Cancel every task, newest first, and wait for each."""
         for task in reversed(list(self._tasks.values())):
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+            # Not `await task`: a cancellation of whoever stops us must not be mistaken for the task's own.
+            await asyncio.wait({task})
         self._tasks.clear()
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 import edge
 from edge.api import scheme
-from edge.apiserver import discovery, http_answers, openapi
+from edge.apiserver import discovery, http_answers, openapi, openapi_protobuf
 from edge.apiserver.http_resources import not_served
 
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
@@ -66,7 +66,10 @@ class Paths:
 
     def _openapi(self, request: web.BaseRequest, path: str) -> web.Response:
         document: openapi.Document | None = None
-        if path == "/openapi/v2":
+        content_type = http_answers.JSON
+        if path == "/openapi/v2" and openapi_protobuf.MEDIA_TYPE in request.headers.get("Accept", ""):
+            document, content_type = self._documents.v2_protobuf(), openapi_protobuf.CONTENT_TYPE
+        elif path == "/openapi/v2":
             document = self._documents.v2()
         elif path in ("/openapi/v3", "/openapi/v3/"):
             document = self._documents.index()
@@ -78,7 +81,7 @@ class Paths:
                 document = self._documents.v3(parts[1], parts[2])
         if document is None:
             raise not_served()
-        headers = {"ETag": document.etag, "Vary": "Accept-Encoding", "Content-Type": "application/json"}
+        headers = {"ETag": document.etag, "Vary": "Accept, Accept-Encoding", "Content-Type": content_type}
         if request.headers.get("If-None-Match") == document.etag:
             return web.Response(status=304, headers=headers)
         if "gzip" in request.headers.get("Accept-Encoding", ""):

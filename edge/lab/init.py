@@ -45,7 +45,7 @@ class Init:
         with (self.directory / "log" / f"{service.name}.log").open("ab", buffering=0) as log:
             service.process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                env=os.environ | service.environment, start_new_session=True,
-                                               preexec_fn=_hear_signals)  # noqa: PLW1509 - there are no threads here
+                                               preexec_fn=_hear_signals)
         service.started = time.monotonic()
         service.restarts += 1
         self.write_status()

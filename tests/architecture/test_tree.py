@@ -38,6 +38,7 @@ def named_paths(text: str) -> Iterator[str]:
 
 
 def exists(name: str, base: Path) -> bool:
+    name = name.replace("NAME", "*")
     if re.fullmatch(r"edge(\.\w+)+", name):
         path = ROOT / name.replace(".", "/")
         return path.is_dir() or path.with_suffix(".py").is_file() or path.parent.with_suffix(".py").is_file()

@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 
 from edge.api import core, meta
+from edge.apiserver import http_answers
 from tests.integration.conftest import Cluster
 
 
@@ -48,7 +49,8 @@ class Agent:
         assert request.transport is not None
         request.transport.write(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: SPDY/3.1\r\nConnection: Upgrade\r\n\r\n")
         request.transport.write(b"x" * 3_000_000 + b"end")
-        return web.Response()
+        request.transport.close()
+        return http_answers.Taken()
 
 
 @pytest.fixture
