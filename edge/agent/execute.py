@@ -86,8 +86,7 @@ class Executor:
                 around = self._ports.around()
                 await asyncio.to_thread(files.remove, directories(around, self._state.uid))
             case actions.FindImage():
-                image = await self._ports.runtime.find_image(action.reference)
-                self._state.memory = memory.found(self._state.memory, action.reference, image)
+                await self._find(action.reference)
             case actions.PullImage():
                 self._begin_pull(action)
             case actions.CreateContainer() | actions.StartContainer() | actions.KillContainer() \
@@ -130,6 +129,14 @@ class Executor:
             self._event("FailedMount", str(error), "Warning")
             raise
         self._state.memory = replace(self._state.memory, files_revision=action.revision)
+
+    async def _find(self, reference: str) -> None:
+        """Look an image up; a name that is none is like one that is absent, and the pull says what is wrong."""
+        try:
+            image = await self._ports.runtime.find_image(reference)
+        except InvalidImageName:
+            image = None
+        self._state.memory = memory.found(self._state.memory, reference, image)
 
     async def _container(self, action: actions.CreateContainer | actions.StartContainer | actions.KillContainer
                          | actions.RemoveContainer) -> bool:

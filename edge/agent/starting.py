@@ -135,7 +135,7 @@ def _pull_failed(view: View, container: core.Container, pull: Pull, path: str) -
     reason = Emit(f"PullReason/{key}", "Failed", f"Error: {pull.reason}", "Warning", path)
     if pull.reason == "InvalidImageName":
         text = f'Failed to apply default image tag "{container.image}": {pull.message}'
-        return Step((Emit(f"Invalid/{key}", "InspectFailed", text, "Warning", path),), pull.reason, text)
+        return Step((Emit(f"Invalid/{key}", "InspectFailed", text, "Warning", path), reason), pull.reason, text)
     if left <= 0:
         return _pull(view, container, pull.attempt, path)
     shown = pull.failed_at + SHOW_ERROR_SECONDS - view.monotonic
@@ -143,7 +143,8 @@ def _pull_failed(view: View, container: core.Container, pull: Pull, path: str) -
         return Step((error, reason), pull.reason, pull.message, shown)
     text = f'Back-off pulling image "{container.image}"'
     said = Emit(f"PullBackOff/{key}", "BackOff", text, "Normal", path)
-    return Step((error, reason, said), "ImagePullBackOff", f"{text}: {pull.reason}: {pull.message}", left)
+    waits = Emit(f"PullWaits/{key}", "Failed", "Error: ImagePullBackOff", "Warning", path)
+    return Step((error, reason, said, waits), "ImagePullBackOff", f"{text}: {pull.reason}: {pull.message}", left)
 
 
 def _spec(view: View, container: core.Container, attempt: int, image: Image) -> ContainerSpec:

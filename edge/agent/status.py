@@ -95,7 +95,7 @@ def _state(view: View, container: core.Container, latest: Container, last: core.
     if latest.state is State.UNKNOWN:
         waiting = core.ContainerStateWaiting(reason="ContainerStatusUnknown", message=latest.error)
     else:
-        waiting = core.ContainerStateWaiting(reason="ContainerCreating")
+        waiting = core.ContainerStateWaiting(reason=_creating(view))
     return core.ContainerState(waiting=waiting), last
 
 
@@ -109,20 +109,26 @@ def _terminated(view: View, container: Container) -> core.ContainerState:
         reason = "StartError"
     else:
         reason = "Completed" if code == 0 else "Unknown" if code == 255 and not container.finished_at else "Error"
+    # What never started has no times in the engine.
+    made = container.created_at if reason == "StartError" else ""
     return core.ContainerState(terminated=core.ContainerStateTerminated(
         exit_code=code, reason=reason, message=view.memory.messages.get(container.id, "") or container.error,
-        started_at=container.started_at or None, finished_at=container.finished_at or None,
+        started_at=container.started_at or made or None, finished_at=container.finished_at or made or None,
         container_id=RUNTIME + container.id))
 
 
 def _waiting(view: View, container: core.Container, *, init: bool) -> tuple[str, str]:
     """Return why a container that was never made waits."""
-    creating = "PodInitializing" if view.pod.spec.init_containers else "ContainerCreating"
+    creating = _creating(view)
     networked = view.pod.spec.host_network or view.sandbox is not None
     if view.deleting or not networked or view.memory.files_revision == "" or _behind_init(view, container, init=init):
         return creating, ""
     step = starting.step(view, container)
     return step.reason or creating, step.message
+
+
+def _creating(view: View) -> str:
+    return "PodInitializing" if view.pod.spec.init_containers else "ContainerCreating"
 
 
 def _behind_init(view: View, container: core.Container, *, init: bool) -> bool:

@@ -54,13 +54,15 @@ def allocate(service: core.Service, others: Used) -> core.Service:
 def _address(service: core.Service, others: Used) -> core.Service:
     spec = service.spec
     if spec.type == "ExternalName":
-        return msgspec.structs.replace(service, spec=msgspec.structs.replace(spec, cluster_ip="", cluster_ips=()))
+        return msgspec.structs.replace(service, spec=msgspec.structs.replace(
+            spec, cluster_ip="", cluster_ips=(), ip_families=(), ip_family_policy=""))
     wanted = spec.cluster_ip or (spec.cluster_ips[0] if spec.cluster_ips else "")
     if wanted not in ("", "None"):
         _check_address(service, wanted, others)
     chosen = wanted or _free_address(service, others)
-    return msgspec.structs.replace(service, spec=msgspec.structs.replace(spec, cluster_ip=chosen,
-                                                                         cluster_ips=(chosen,)))
+    return msgspec.structs.replace(service, spec=msgspec.structs.replace(
+        spec, cluster_ip=chosen, cluster_ips=(chosen,), ip_families=spec.ip_families or ("IPv4",),
+        ip_family_policy=spec.ip_family_policy or "SingleStack"))
 
 
 def _check_address(service: core.Service, wanted: str, others: Used) -> None:

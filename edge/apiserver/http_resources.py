@@ -85,7 +85,7 @@ class Resources:
         wanted = content.negotiate(request.headers.get("Accept", ""))
         if wanted.form and asked.verb in ("create", "update", "patch", "delete", "deletecollection"):
             wanted = content.JSON
-        view = View(resource, asked.api_version, wanted, self._service.clock.now(),
+        view = View(resource, asked.api_version, wanted, self._service.clock.now,
                     asked.query.get("includeObject", [""])[0])
         body = await read_body(request) if request.method not in ("GET", "HEAD") else b""
         call = Call(request, asked, resource, view, user, body)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -27,9 +27,12 @@ _dict = msgspec.json.Decoder(dict[str, Any])
 
 
 class View:
-    """How one request sees the objects of a resource: its API version, the form it asked for, and the time."""
+    """How one request sees the objects of a resource: its API version, the form it asked for, and the time.
 
-    def __init__(self, resource: scheme.Resource, api_version: str, wanted: Wanted, now: datetime,
+    The time is asked for anew with each event: a watch lasts long, and the ages it prints go on.
+    """
+
+    def __init__(self, resource: scheme.Resource, api_version: str, wanted: Wanted, now: Callable[[], datetime],
                  include_object: str = "") -> None:
         self.resource = resource
         self.api_version = api_version
@@ -68,7 +71,7 @@ class View:
               columns: bool = True) -> bytes:
         """Return objects as a Table, which is what `kubectl get` prints."""
         metadata = list_metadata(listing) if listing else {"resourceVersion": revision}
-        body = tables.table(self.resource, [_dict.decode(value) for value in values], self._now,
+        body = tables.table(self.resource, [_dict.decode(value) for value in values], self._now(),
                             include_object=self._include, metadata=metadata, header=columns)
         body["apiVersion"] = f"meta.k8s.io/{self.wanted.version}"
         return msgspec.json.encode(body)

@@ -27,7 +27,8 @@ LONGEST_NAME = 240
 
 log = logs.get("events")
 
-_Subject = tuple[str, str, str, str, str]
+_Subject = tuple[str, str, str, str, str, str]
+"""Kind, namespace, uid or name, and part of what it is about; type and reason."""
 
 
 @dataclass(slots=True)
@@ -51,11 +52,12 @@ class Recorder:
         self._source = core.EventSource(component=component, host=host)
         self._written: OrderedDict[tuple[_Subject, str], _Written] = OrderedDict()
         self._groups: OrderedDict[_Subject, _Group] = OrderedDict()
+        self._last_stamp = 0
         self._turn = asyncio.Lock()  # Two that are the same and come at the same time are one, counted twice.
 
     async def record(self, about: meta.ObjectReference, kind: str, reason: str, message: str) -> None:
         """Create the event, or count it when the same was recorded before. `kind` is Normal or Warning."""
-        subject = (about.kind, about.namespace, about.uid or about.name, kind, reason)
+        subject = (about.kind, about.namespace, about.uid or about.name, about.field_path, kind, reason)
         text = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE - 3] + "..."
         identity = (subject, text)
         if identity not in self._written and self._is_crowded(subject):
@@ -86,12 +88,17 @@ class Recorder:
             self._written.popitem(last=False)
 
     def _event(self, subject: _Subject, about: meta.ObjectReference, text: str, now: str) -> core.Event:
-        name = f"{about.name[:LONGEST_NAME]}.{self._ids.suffix(10)}"
+        name = f"{about.name[:LONGEST_NAME]}.{self._stamp():x}{self._ids.suffix(3)}"
         return core.Event(
-            api_version="v1", kind="Event", type=subject[3], reason=subject[4], message=text, involved_object=about,
+            api_version="v1", kind="Event", type=subject[4], reason=subject[5], message=text, involved_object=about,
             metadata=meta.ObjectMeta(name=name, namespace=about.namespace or "default"), source=self._source, count=1,
             first_timestamp=now, last_timestamp=now, reporting_component=self._source.component,
             reporting_instance=self._source.host)
+
+    def _stamp(self) -> int:
+        """Return microseconds that only grow: events of the same second are listed by name, so in their order."""
+        self._last_stamp = max(self._last_stamp + 1, int(self._clock.now().timestamp() * 1_000_000))
+        return self._last_stamp
 
     def _is_crowded(self, subject: _Subject) -> bool:
         now = self._clock.monotonic()

@@ -122,7 +122,9 @@ def prepare(spec: dict[str, object], directory: Path) -> None:
         (directory / name).mkdir(parents=True, exist_ok=True)
     if spec["hide_unified"]:
         # Podman 4 takes a mounted unified tree for cgroup v2, though every controller is on v1 here.
+        # crun writes there all the same, and the directory beneath may be read-only: it gets a place of its own.
         _run("umount", "/sys/fs/cgroup/unified")
+        _run("mount", "-t", "tmpfs", "-o", "mode=755,size=4m", "tmpfs", "/sys/fs/cgroup/unified")
     resolv = Path("/etc/resolv.conf").resolve()
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for name in ("netns", "lock", "podman"):

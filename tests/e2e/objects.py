@@ -62,7 +62,7 @@ def inside(rack: Rack, namespace: str, name: str, script: str, *, check: bool = 
 def get_page(rack: Rack, namespace: str, name: str, host: str, port: int = 80) -> str:
     """Fetch the page of an HTTP server as a pod sees it; empty when there is none."""
     script = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {host} {port}"
-    return inside(rack, namespace, name, script, check=False).partition("\r\n\r\n")[2].strip()
+    return inside(rack, namespace, name, script, check=False).partition("\n\n")[2].strip()
 
 
 def fetch(rack: Rack, machine: str, host: str, port: int = 80) -> str:

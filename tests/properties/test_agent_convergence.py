@@ -91,7 +91,7 @@ async def _life(spec: core.PodSpec, faults: list[tuple[str, int]], network_fault
         assert left == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(spec=st.sampled_from(SPECS), faults=st.lists(st.tuples(CALLS, st.integers(1, 3)), max_size=4),
        network_faults=st.integers(0, 2), cuts=st.lists(st.sampled_from((0.0, 0.5, 2.0)), max_size=2))
 def test_it_converges_rests_and_leaves_nothing(spec: core.PodSpec, faults: list[tuple[str, int]], network_faults: int,
