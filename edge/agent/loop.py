@@ -29,7 +29,7 @@ from edge.clock import Clock
 from edge.component import Supervisor
 from edge.network import routes, ruleset
 from edge.network.interface import HostPort, Links, Network, NetworkFailure
-from edge.runtime.containers import Image, RuntimeFailure, State
+from edge.runtime.containers import Container, Image, RuntimeFailure, State
 from edge.runtime.interface import Runtime
 
 FRESH_INDEX_SECONDS = 5.0
@@ -89,6 +89,7 @@ class Agent:
         self.networked = asyncio.Event()
         self._problems = {"runtime": "container runtime status check has not completed yet",
                           "network": "network is not ready: the node has no pod subnet yet"}
+        self._seen: dict[str, tuple[Container, ...]] = {}
         self._images: tuple[Image, ...] = ()
         self._status: core.NodeStatus | None = None
         self._rejected = 0
@@ -267,6 +268,8 @@ class Agent:
         version = ""
         try:
             version = await self._runtime.version()
+            # What changed while nobody watched the engine is noticed here.
+            await self._wake_changed()
             if read_images:
                 self._images = await self._runtime.images()
             self._problems.pop("runtime", None)
@@ -297,20 +300,22 @@ class Agent:
         """Wake the pods whose containers changed."""
         while True:
             try:
-                before = await self._listing.pods()
                 async for _ in self._runtime.changes():
-                    self._listing.invalidate()
-                    found = await self._listing.pods()
-                    for uid in before.keys() | found.keys():
-                        if before.get(uid) != found.get(uid) and uid in self._workers:
-                            self._workers[uid].wake()
-                    before = found
+                    await self._wake_changed()
             except RuntimeFailure as error:
                 log.warning("cannot watch the container engine", reason=error)
             self._listing.invalidate()
             self._beat.set()
             await self._clock.sleep(WATCH_RETRY_SECONDS)
             self._wake_all()
+
+    async def _wake_changed(self) -> None:
+        """Raises RuntimeFailure."""
+        self._listing.invalidate()
+        before, self._seen = self._seen, await self._listing.pods()
+        for uid in before.keys() | self._seen.keys():
+            if before.get(uid) != self._seen.get(uid) and uid in self._workers:
+                self._workers[uid].wake()
 
     async def _keep_network(self) -> None:
         """Keep links, routes and packet rules in step with the cluster, the services and the pods' host ports."""
