@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import io
 import ipaddress
 import shutil
 import socket
@@ -119,7 +120,8 @@ class Cluster:
         """Make a request as the administrator and return the JSON of the answer."""
         data = body if isinstance(body, bytes | None) else msgspec.json.encode(body)
         sent = {"Content-Type": "application/json", **(headers or {})} if data is not None else dict(headers or {})
-        async with self.http.request(method, self.url + path, data=data, headers=sent) as answer:
+        async with self.http.request(method, self.url + path, headers=sent,
+                                     data=None if data is None else io.BytesIO(data)) as answer:
             text = await answer.read()
             if code is not None:
                 assert answer.status == code, (answer.status, text)

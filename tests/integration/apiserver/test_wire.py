@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import gzip
+from asyncio import sslproto
 from typing import Any
 
 import aiohttp
@@ -267,16 +267,12 @@ async def test_health_and_compression(cluster: Cluster) -> None:
         body = config(f"big-{number}")
         body["data"] = {"a": "x" * 100_000}
         await cluster.request("POST", MAPS, body, code=201)
-    async with cluster.http.get(cluster.url + MAPS, headers={"Accept-Encoding": "gzip"}, auto_decompress=False
-                                ) if False else cluster.http.get(cluster.url + MAPS) as answer:
+    async with cluster.http.get(cluster.url + MAPS) as answer:
         assert answer.headers["Content-Encoding"] == "gzip"
         assert len(msgspec.json.decode(await answer.read())["items"]) == 3
-    assert gzip.decompress(gzip.compress(b"")) == b""
 
 
 async def test_a_connection_costs_little(cluster: Cluster) -> None:
-    from asyncio import sslproto
-
     assert sslproto.SSLProtocol.max_size == 16384
 
 

@@ -1,0 +1,34 @@
+"""Joining on the disk: the child process makes key and request, the CA's hash is the one the authority gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge.agent import enrol, identity
+from edge.pki import authority
+from tests.fakes.clock import START
+
+
+def test_the_hash_of_a_ca_is_the_authoritys() -> None:
+    ca = authority.create_ca(START)
+    assert identity.key_hash(ca.certificate.decode()) == authority.spki_hash(ca.key)
+    with pytest.raises(identity.JoinError, match="another master"):
+        identity.check_ca(ca.certificate.decode(), "sha256:" + "0" * 64)
+
+
+async def test_a_request_is_made_once(tmp_path: Path) -> None:
+    joining = enrol.Joining(node_name="node-1", data_dir=tmp_path)
+    first = await enrol._request(joining)
+    assert "CERTIFICATE REQUEST" in first
+    assert await enrol._request(joining) == first
+    assert (joining.directory / "node.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_master_is_remembered(tmp_path: Path) -> None:
+    assert enrol.remembered(tmp_path) is None
+    enrol.remember(tmp_path, enrol.Master("10.0.0.1"))
+    assert enrol.remembered(tmp_path) == enrol.Master("10.0.0.1")
+    (tmp_path / "master.json").write_text("{")
+    assert enrol.remembered(tmp_path) is None
