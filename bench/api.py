@@ -106,7 +106,7 @@ class Bench:
         times: list[float] = []
         sent: dict[str, float] = {}
         async with self.session(0) as http:
-            answers = [await http.get(f"{self.url}{MAPS}?watch=1&labelSelector=bench%3Dwatch", timeout=_NO_LIMIT)
+            answers = [await http.get(f"{self.url}{MAPS}?watch=1&labelSelector=bench%3Dwatch{count}", timeout=_NO_LIMIT)
                        for _ in range(count)]
 
             async def read(answer: aiohttp.ClientResponse) -> None:
@@ -118,7 +118,8 @@ class Bench:
             for number in range(30):
                 name = f"watched-{count}-{number}"
                 sent[name] = time.perf_counter()
-                await self.request(http, "POST", MAPS, {"metadata": {"name": name, "labels": {"bench": "watch"}}})
+                await self.request(http, "POST", MAPS, {
+                    "metadata": {"name": name, "labels": {"bench": f"watch{count}"}}})
                 await asyncio.sleep(0.02)
             await asyncio.gather(*readers)
             for answer in answers:

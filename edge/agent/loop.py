@@ -340,7 +340,7 @@ class Agent:
         if wanted is not None and wanted != links:
             await self._network.apply_links(wanted)
             links = wanted
-        found = ruleset.render(self._known.services.values(), cluster, name, self.host_ports())
+        found = ruleset.render(self._known.services.values(), name, self.host_ports())
         if found != rules:
             await self._network.apply_ruleset(found)
         if wanted is not None and not self._networked:

@@ -150,7 +150,10 @@ class ApiServer:
             return await self._streams.serve(request, asked, resource)
         answer = self._resources.serve(request, asked, resource, user)
         if request.method in _MUTATING:
-            return await asyncio.shield(answer)
+            writing = asyncio.ensure_future(answer)
+            # If the client goes, nobody is left to be told how the write ended.
+            writing.add_done_callback(lambda done: done.cancelled() or done.exception())
+            return await asyncio.shield(writing)
         return await answer
 
     def _document(self, request: web.BaseRequest, user: User, path: str) -> web.Response:

@@ -47,17 +47,25 @@ class Call:
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
-    """Return the body. Raises errors.TooLarge beyond the limit, without reading on."""
+    """Return the body.
+
+    Raises:
+        errors.TooLarge: beyond the limit, without reading on.
+        errors.BadRequest: when it ends early or its encoding is broken.
+    """
     if not request.can_read_body:
         return b""
     if (request.content_length or 0) > bodies.LARGEST_REQUEST_BYTES:
         raise bodies.too_large()
     parts, size = [], 0
-    async for part in request.content.iter_any():
-        size += len(part)
-        if size > bodies.LARGEST_REQUEST_BYTES:
-            raise bodies.too_large()
-        parts.append(part)
+    try:
+        async for part in request.content.iter_any():
+            size += len(part)
+            if size > bodies.LARGEST_REQUEST_BYTES:
+                raise bodies.too_large()
+            parts.append(part)
+    except web.RequestPayloadError as error:
+        raise errors.BadRequest(f"unable to read the request body: {error}") from error
     return b"".join(parts)
 
 

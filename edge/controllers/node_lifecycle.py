@@ -6,6 +6,7 @@ https://kubernetes.io/docs/concepts/architecture/nodes/
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -25,10 +26,21 @@ _TAINT_OF = {"MemoryPressure": "node.kubernetes.io/memory-pressure", "DiskPressu
 _OURS = frozenset({NOT_READY, UNREACHABLE, UNSCHEDULABLE, *_TAINT_OF.values()})
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a node may be silent: `grace_seconds`, but nobody is blamed within `startup_seconds` of `started`, when
+    the server itself began to listen."""
+
+    grace_seconds: float = 12.0
+    started: datetime | None = None
+    startup_seconds: float = 30.0
+
+
 def controller(settings: Settings) -> interface.Controller:
     """Return the controller as the loop runs it."""
     def run(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
-        return reconcile(key, view, now, grace_seconds=settings.node_monitor_grace_seconds)
+        return reconcile(key, view, now, Patience(settings.node_monitor_grace_seconds, settings.started,
+                                                  settings.node_startup_grace_seconds))
     return interface.Controller(
         name="node_lifecycle", reconcile=run,
         sources=(interface.own(core.Node), interface.Source(coordination.Lease, _of_lease),
@@ -49,12 +61,12 @@ def _of_pod(pod: meta.Object, view: interface.View) -> Iterable[interface.Key]:
     return (interface.key_of(node),) if _readiness(pod, _is_ready(node.status.conditions)) is not None else ()
 
 
-def reconcile(key: interface.Key, view: interface.View, now: datetime, *, grace_seconds: float = 12.0) -> plan.Plan:
+def reconcile(key: interface.Key, view: interface.View, now: datetime, patience: Patience = Patience()) -> plan.Plan:
     """Return the conditions and taints the node should have, and the readiness of its pods."""
     node = view.get(core.Node, key.name)
     if node is None:
         return plan.Plan()
-    left = _seconds_left(node, view, now, grace_seconds)
+    left = _seconds_left(node, view, now, patience)
     found = node.status.conditions if left > 0 else _unknown(node.status.conditions, now)
     actions: list[plan.Action] = []
     about = plan.reference("Node", "v1", node)
@@ -63,7 +75,7 @@ def reconcile(key: interface.Key, view: interface.View, now: datetime, *, grace_
             node, status=msgspec.structs.replace(node.status, conditions=found))))
         if _is_ready(node.status.conditions):
             actions.append(plan.Emit(about, "Normal", "NodeNotReady", f"Node {key.name} status is now: NodeNotReady"))
-    taints = _taints(node, found, now, evict=not _all_silent(view, now, grace_seconds))
+    taints = _taints(node, found, now, evict=not _all_silent(view, now, patience))
     if taints != node.spec.taints:
         actions.append(plan.Patch(core.Node, key.name, "", {
             "metadata": {"uid": node.metadata.uid},
@@ -76,20 +88,23 @@ def reconcile(key: interface.Key, view: interface.View, now: datetime, *, grace_
     return plan.Plan(tuple(actions), left + 0.05 if left > 0 else None)
 
 
-def _seconds_left(node: core.Node, view: interface.View, now: datetime, grace_seconds: float) -> float:
+def _seconds_left(node: core.Node, view: interface.View, now: datetime, patience: Patience) -> float:
     """Return how long the node's last sign of life still counts; 0 or less when it no longer does."""
     lease = view.get(coordination.Lease, node.metadata.name, LEASES)
     signs = [time for time in (lease.spec.renew_time if lease else None, node.metadata.creation_timestamp) if time]
     if not signs:
-        return grace_seconds
+        return patience.grace_seconds
     age = (now - max(times.parse(sign) for sign in signs)).total_seconds()
     # A sign from the future means that the clock was set back; it counts from now.
-    return grace_seconds - max(0.0, age)
+    left = patience.grace_seconds - max(0.0, age)
+    if patience.started is None:
+        return left
+    return max(left, patience.startup_seconds - abs((now - patience.started).total_seconds()))
 
 
-def _all_silent(view: interface.View, now: datetime, grace_seconds: float) -> bool:
+def _all_silent(view: interface.View, now: datetime, patience: Patience) -> bool:
     """Tell whether every one of several nodes is silent: then the fault is here, or the clock jumped."""
-    left = [_seconds_left(node, view, now, grace_seconds) for node in view.all(core.Node)]
+    left = [_seconds_left(node, view, now, patience) for node in view.all(core.Node)]
     return len(left) > 1 and max(left) <= 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,6 +14,10 @@ class Settings:
     """Addresses for Services of type LoadBalancer: single ones, ranges `a-b`, or subnets in CIDR notation."""
     node_monitor_grace_seconds: float = 12.0
     """A node whose lease is older than this is unreachable."""
+    started: datetime | None = None
+    """When this server started: nodes had nobody to report to before."""
+    node_startup_grace_seconds: float = 30.0
+    """No node is called unreachable within this time of the server's start."""
     terminated_pod_threshold: int = 500
     """Finished pods kept for their logs; the oldest beyond this many are deleted."""
     event_ttl_seconds: float = 3600.0

@@ -43,8 +43,7 @@ class _Port:
         return tuple(dict.fromkeys((*self.service.external_ips, *self.service.load_balancer_ips)))
 
 
-def render(services: Iterable[topology.Service], cluster: topology.Cluster, node_name: str,
-           host_ports: Iterable[HostPort] = ()) -> str:
+def render(services: Iterable[topology.Service], node_name: str, host_ports: Iterable[HostPort] = ()) -> str:
     """Return the nft script. The same input gives the same text, so that an unchanged table is not loaded again."""
     ports = _ports(services, node_name)
     served = [port for port in ports if port.port.backends]
@@ -63,7 +62,7 @@ def render(services: Iterable[topology.Service], cluster: topology.Cluster, node
         _set("hairpins", "ipv4_addr . ipv4_addr",
              sorted({f"{address} . {address}" for p in served for address, _ in p.port.backends})),
         *(chain for port in served for chain in _chains(port)),
-        _FIXED.format(mark=MARK, pods=cluster.pod_cidr),
+        _FIXED.format(mark=MARK),
         "}",
     ]
     return "\n".join(parts) + "\n"

@@ -150,7 +150,7 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
 
     supervisor.start("essentials", lambda: loop.keep_essentials(client, _essentials(checked), clock))
     supervisor.start("bridge", run_bridge)
-    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, _controllers(settings)),
+    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, _controllers(settings, clock)),
                            *scheduler_loop.build(client, caches, clock, ids)):
         supervisor.start(name, run_part)
     supervisor.start("certificates", signing.run)
@@ -170,10 +170,10 @@ def _api_settings(checked: Checked) -> http.Settings:
         admission=admission_kinds.Settings(toleration_seconds=settings.nodes.eviction_seconds))
 
 
-def _controllers(settings: ServerSettings) -> controllers_settings.Settings:
+def _controllers(settings: ServerSettings, clock: Clock) -> controllers_settings.Settings:
     return controllers_settings.Settings(
         load_balancer_addresses=settings.network.load_balancer_addresses,
-        node_monitor_grace_seconds=settings.nodes.grace_seconds,
+        node_monitor_grace_seconds=settings.nodes.grace_seconds, started=clock.now(),
         root_ca_pem=(settings.pki_dir / "ca.crt").read_text())
 
 

@@ -36,7 +36,7 @@ _MIGRATIONS = (
 )
 _PUT = ("INSERT INTO objects (key, revision, created, value) VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET "
         "revision = excluded.revision, created = excluded.created, value = excluded.value")
-_REMEDY = "stop edge-server, keep a copy of the file, and put the last backup back with `edgectl restore`"
+_REMEDY = "stop edge-server, move the file away, and put the last copy in its place, or begin with an empty rack"
 
 
 @dataclass(frozen=True, slots=True)

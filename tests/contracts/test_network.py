@@ -84,7 +84,7 @@ def service(*backends: tuple[str, int], protocol: str = "TCP", node_port: int = 
 
 
 async def apply(node: Node, *services: topology.Service, host_ports: tuple[HostPort, ...] = ()) -> None:
-    await node.apply_ruleset(ruleset.render(services, CLUSTER, "node-1", host_ports))
+    await node.apply_ruleset(ruleset.render(services, "node-1", host_ports))
 
 
 class TestSandboxes:
@@ -117,7 +117,7 @@ class TestSandboxes:
     async def test_links_and_rules_can_be_applied_again(self, network: Network) -> None:
         for _ in range(2):
             await network.apply_links(LINKS)
-            await network.apply_ruleset(ruleset.render((), CLUSTER, "node-1"))
+            await network.apply_ruleset(ruleset.render((), "node-1"))
 
     async def test_many_at_once(self, network: Network) -> None:
         await network.apply_links(LINKS)

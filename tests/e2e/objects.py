@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import ssl
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 from edge.lab import fetch as page
-from edge.lab import power
+from edge.lab import host, power, up
 from edge.lab.topology import Lab
-from tests.e2e.conftest import NAME, Rack
+from tests.e2e.conftest import NAME, PORT, Rack
 
 IMAGE = "localhost/hello:1.0"
 """Busybox: answers `hello from <pod>` on port 8080."""
@@ -65,14 +67,14 @@ def inside(rack: Rack, namespace: str, name: str, script: str, *, check: bool = 
     return rack.run(rack.kubectl_program, "exec", "-n", namespace, name, "--", "sh", "-c", script, check=check).stdout
 
 
-def get_page(rack: Rack, namespace: str, name: str, host: str, port: int = 80) -> str:
+def get_page(rack: Rack, namespace: str, name: str, address: str, port: int = 80) -> str:
     """Fetch the page of an HTTP server as a pod sees it; empty when there is none."""
-    return next(iter(get_pages(rack, namespace, name, host, port, times=1)), "")
+    return next(iter(get_pages(rack, namespace, name, address, port, times=1)), "")
 
 
-def get_pages(rack: Rack, namespace: str, name: str, host: str, port: int = 80, *, times: int) -> set[str]:
+def get_pages(rack: Rack, namespace: str, name: str, address: str, port: int = 80, *, times: int) -> set[str]:
     """Fetch the page of an HTTP server several times as a pod sees it; return the different ones."""
-    one = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {host} {port} | tail -n 1"
+    one = f"printf 'GET / HTTP/1.0\\r\\n\\r\\n' | nc -w 3 {address} {port} | tail -n 1"
     lines = inside(rack, namespace, name, f"for n in $(seq {times}); do {one}; done", check=False).splitlines()
     return {line.strip() for line in lines if line.strip()}
 
@@ -83,9 +85,9 @@ def on(machine: str, *argv: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
 
 
-def fetch(machine: str, host: str, port: int = 80) -> str:
+def fetch(machine: str, address: str, port: int = 80) -> str:
     """Fetch a page as a machine's browser sees it; empty when there is none."""
-    return on(machine, sys.executable, "-I", str(Path(page.__file__)), f"http://{host}:{port}/").strip()
+    return on(machine, sys.executable, "-I", str(Path(page.__file__)), f"http://{address}:{port}/").strip()
 
 
 KNOCK = """import socket, sys
@@ -102,9 +104,9 @@ with ThreadPoolExecutor(16) as pool: print(*pool.map(knock, sys.argv[1:]), sep="
 """
 
 
-def knock(machine: str, host: str, port: int) -> str:
+def knock(machine: str, address: str, port: int) -> str:
     """Open a TCP connection from a machine: `open`, `refused`, `silent` (nothing within 2 s), or the system's words."""
-    return knocks(machine, f"{host}:{port}")[f"{host}:{port}"]
+    return knocks(machine, f"{address}:{port}")[f"{address}:{port}"]
 
 
 def knocks(machine: str, *targets: str) -> dict[str, str]:
@@ -118,10 +120,55 @@ def pod_on(rack: Rack, namespace: str, app: str, node: str) -> str:
                     if each["spec"].get("nodeName") == node))
 
 
-def running_containers(rack: Rack, node: str) -> list[Json]:
+def running_containers(node: str) -> list[Json]:
     """Return what Podman runs on a node, asked on the node itself; the API server has no say in it."""
-    found: list[Json] = json.loads(rack.shell(node, "podman", "ps", "--format", "json"))
+    found: list[Json] = json.loads(on(node, "env", *settings(node), "podman", "ps", "--format", "json") or "[]")
     return found
+
+
+def settings(machine: str) -> list[str]:
+    """Return what a machine's programs find in their environment, as `env` takes it."""
+    return [f"{key}={value}" for key, value in power.environment(LAB, machine).items()]
+
+
+def switch(machine: str, *, on: bool) -> None:
+    """Put a machine's plug in or pull it."""
+    if on:
+        up.switch_on(LAB, machine, host.cgroups(Path("/proc/mounts").read_text()))
+    else:
+        power.switch_off(LAB, machine)
+
+
+def request(method: str, path: str, body: Json | bytes | None = None, *, identity: Path | None = None, token: str = "",
+            content_type: str = "application/json") -> tuple[int, Json]:
+    """Ask the API without any client in between; return the status code and the answer.
+
+    Args:
+        identity: client certificate and key without their endings; with `token` empty and no identity, anonymous.
+
+    Raises:
+        OSError: no whole answer came.
+    """
+    pki = LAB.directory("master") / "data/pki"
+    context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+    if identity is not None:
+        context.load_cert_chain(identity.with_suffix(".crt"), identity.with_suffix(".key"))
+    connection = http.client.HTTPSConnection("127.0.0.1", int(PORT), context=context, timeout=10)
+    headers = {"Content-Type": content_type, **({"Authorization": f"Bearer {token}"} if token else {})}
+    try:
+        connection.request(method, path, json.dumps(body) if isinstance(body, dict) else body, headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read())
+    except http.client.HTTPException as error:
+        raise ConnectionResetError(str(error)) from error
+    finally:
+        connection.close()
+    assert isinstance(answer, dict)
+    return response.status, answer
+
+
+ADMIN = LAB.directory("master") / "data/pki/admin"
+"""The administrator's identity, for `request`."""
 
 
 def failure(result: subprocess.CompletedProcess[str]) -> str:

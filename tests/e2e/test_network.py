@@ -28,7 +28,6 @@ def net(rack: Rack) -> Iterator[Rack]:
 
 
 def _serve(rack: Rack) -> None:
-    external = {"externalTrafficPolicy": "Local"}
     objects.apply(
         rack, SPACE,
         objects.deployment("web", 0, kind="DaemonSet"),
@@ -41,7 +40,7 @@ def _serve(rack: Rack) -> None:
         objects.service("one", "one"),
         objects.service("none", "none", type="LoadBalancer", port=8077),
         objects.service("everywhere", "web", type="NodePort"),
-        objects.service("local", "one", type="NodePort", **external),
+        objects.service("local", "one", type="NodePort", externalTrafficPolicy="Local"),
         objects.service("public", "web", type="LoadBalancer", port=8066))
     until(lambda: len(rack.ready_pods("app=web", SPACE)) == 3 and rack.ready_pods("app=one", SPACE)
           and rack.ready_pods("app=host", SPACE), 60, "the servers are not ready")

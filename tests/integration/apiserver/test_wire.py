@@ -31,7 +31,7 @@ def pod(name: str) -> dict[str, Any]:
 
 async def events(cluster: Cluster, path: str, count: int, headers: dict[str, str] | None = None) -> list[Any]:
     """Read that many events of a watch."""
-    found = []
+    found: list[Any] = []
     async with asyncio.timeout(20), cluster.http.get(cluster.url + path, headers=headers) as answer:
         assert answer.status == 200
         while len(found) < count:
@@ -144,7 +144,7 @@ async def test_a_client_that_leaves_lets_go_of_its_watch(cluster: Cluster) -> No
         assert len(cluster.server._resources._streamer._tasks) == before + 1
     async with asyncio.timeout(5):
         while len(cluster.server._resources._streamer._tasks) != before:
-            await asyncio.sleep(0.01)
+            await cluster.request("GET", MAPS)
 
 
 async def test_pods_are_given_time_only_where_they_run(cluster: Cluster) -> None:
@@ -211,7 +211,9 @@ async def test_delete_collection_and_eviction(cluster: Cluster) -> None:
     ("POST", MAPS, b'{"kind":"ConfigMap","apiVersion":"v2"}', {}, 400, "does not match the expected API version"),
     ("POST", MAPS, b'{"metadata":{"name":"x","namespace":"other"}}', {}, 400, "does not match the namespace"),
     ("POST", MAPS, b" " * 3_200_000, {}, 413, "Request entity too large: limit is 3145728"),
-    ("POST", MAPS, b'{"metadata":{"name":"x"},"data":{"a":"' + b"x" * 1_600_000 + b'"}}', {}, 413, "too large"),
+    ("POST", PODS, b'{"metadata":{"name":"x"},"spec":{"containers":[{"name":"a","image":"x","env":[{"name":"A",'
+     b'"value":"' + b"x" * 1_600_000 + b'"}]}]}}', {}, 413, "too large"),
+    ("POST", MAPS, b"rubbish", {"Content-Encoding": "gzip"}, 400, "unable to read the request body"),
     ("PATCH", f"{MAPS}/x", b"{}", {}, 415, "application/merge-patch+json"),
     ("GET", MAPS, None, {"Accept": "application/vnd.kubernetes.protobuf"}, 406, "only the following media types"),
     ("GET", "/api/v1/nonsense", None, {}, 404, "the server could not find the requested resource"),
@@ -243,7 +245,7 @@ async def test_who_may_what(cluster: Cluster) -> None:
     status, body = await ask("/api/v1/pods")
     assert (status, body["message"]) == (403, 'pods is forbidden: User "system:anonymous" cannot list resource "pods" '
                                               'in API group "" at the cluster scope')
-    status, body = await ask("/api/v1/pods", token="rubbish")  # noqa: S106
+    status, body = await ask("/api/v1/pods", token="rubbish")
     assert (status, body["message"]) == (401, "Unauthorized")
     assert (await ask("/apis", "jane"))[0] == 200
     assert (await ask("/api/v1/nodes/node-1", "node-1", "system:nodes"))[0] == 404
@@ -255,9 +257,9 @@ async def test_who_may_what(cluster: Cluster) -> None:
         type="bootstrap.kubernetes.io/token",
         data={key: base64.b64encode(value.encode()).decode() for key, value in data.items()}))
     requests = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
-    assert (await ask(f"{requests}/x", token="abcdef.0123456789abcdef"))[0] == 404  # noqa: S106
-    assert (await ask(requests, token="abcdef.0123456789abcdef"))[0] == 403  # noqa: S106
-    assert (await ask(requests, token="abcdef.0123456789abcdeX"))[0] == 401  # noqa: S106
+    assert (await ask(f"{requests}/x", token="abcdef.0123456789abcdef"))[0] == 404
+    assert (await ask(requests, token="abcdef.0123456789abcdef"))[0] == 403
+    assert (await ask(requests, token="abcdef.0123456789abcdeX"))[0] == 401
 
 
 async def test_health_and_compression(cluster: Cluster) -> None:
@@ -301,3 +303,23 @@ async def test_writes_at_the_same_time_all_count(cluster: Cluster) -> None:
     await asyncio.gather(*(cluster.request("PATCH", f"{MAPS}/one", {"data": {f"k{number}": "x"}}, headers=MERGE,
                                            code=200) for number in range(6)))
     assert len((await cluster.request("GET", f"{MAPS}/one"))["data"]) == 7
+
+
+async def test_a_fault_of_ours_is_one_status_and_one_log_line(
+        cluster: Cluster, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    def broken(*arguments: object) -> None:
+        raise RuntimeError("a secret")
+
+    monkeypatch.setattr(cluster.server.service, "get", broken)
+    found = await cluster.request("GET", f"{MAPS}/one", code=500)
+    assert (found["reason"], found["message"]) == ("InternalError", "Internal error occurred: RuntimeError")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["request failed"]
+    await cluster.request("GET", MAPS, code=200)
+
+
+async def test_watches_end_cleanly_when_the_server_stops(cluster: Cluster) -> None:
+    async with cluster.http.get(f"{cluster.url}{MAPS}?watch=1") as answer:
+        stopping = asyncio.create_task(cluster.server.stop())
+        async with asyncio.timeout(5):
+            assert await answer.read() == b""
+    await stopping

@@ -47,7 +47,7 @@ def test_without_credentials_one_is_anonymous() -> None:
 @pytest.mark.parametrize("header", ["Bearer", "Bearer ", "Basic YTpi", "Bearer nonsense", "Bearer a.b.c",
                                     f"Bearer {TOKEN}"])
 def test_wrong_credentials_are_refused(header: str) -> None:
-    with pytest.raises(errors.Unauthorized, match="^Unauthorized$"):
+    with pytest.raises(errors.Unauthorized, match=r"^Unauthorized$"):
         ask(Lookups(), header)
 
 
@@ -74,9 +74,9 @@ def test_service_accounts() -> None:
     assert (found.name, found.uid) == ("system:serviceaccount:team:robot", "u1")
     assert "system:serviceaccounts:team" in found.groups
     assert found.extra["authentication.kubernetes.io/pod-name"] == ("web",)
-    for uid in ("", "u2"):
+    for lookup in (lambda namespace, name: "", lambda namespace, name: "u2"):
         with pytest.raises(errors.Unauthorized):
-            ask(Lookups(verify=lambda token: claims, account_uid=lambda namespace, name, uid=uid: uid), "Bearer a.b.c")
+            ask(Lookups(verify=lambda token: claims, account_uid=lookup), "Bearer a.b.c")
 
 
 def test_static_tokens() -> None:

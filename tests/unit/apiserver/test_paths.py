@@ -46,7 +46,7 @@ def test_options() -> None:
     found = paths.parse("GET", "/api/v1/pods", "limit=5&continue=x&labelSelector=a%3Db&timeoutSeconds=9&dryRun=All"
                                                "&allowWatchBookmarks=true&gracePeriodSeconds=0")
     assert found is not None
-    assert found.options == paths.Options(limit=5, continue_token="x", label_selector="a=b",  # noqa: S106
+    assert found.options == paths.Options(limit=5, continue_token="x", label_selector="a=b",
                                           timeout_seconds=9, dry_run=True, bookmarks=True, grace_period_seconds=0)
 
 

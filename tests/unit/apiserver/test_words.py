@@ -78,7 +78,8 @@ def part(number: int, data: bytes) -> bytes:
 PORT = part(1, b"80-80") + part(2, b"TCP") + b"\x18\x50" + part(4, b"\x08\x00\x10\x50\x1a\x00") + b"\x28\x00"
 LABEL = part(1, b"a") + part(2, b"bc")
 SPEC = part(1, PORT) + part(2, LABEL) + part(3, b"") + part(4, b"ClusterIP")
-OBJECT = part(1, part(1, b"web") + part(2, b"") + part(8, b"") + part(11, LABEL)) + part(2, SPEC) + part(3, part(1, b""))
+OBJECT = part(1, part(1, b"web") + part(2, b"") + part(8, b"") + part(11, LABEL))
+OBJECT += part(2, SPEC) + part(3, part(1, b""))
 SERVICE = b"k8s\x00" + part(1, part(1, b"v1") + part(2, b"Service")) + part(2, OBJECT)
 
 

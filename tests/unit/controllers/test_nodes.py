@@ -40,6 +40,20 @@ def rack(*more: core.Pod) -> World:
     return world
 
 
+def test_after_the_servers_own_start_nodes_get_time_to_be_heard() -> None:
+    world = rack()
+    world.tick(600)
+    started = node_lifecycle.controller(Settings(started=world.now))
+    world.tick(29)
+    made = world.run(started, KEY)
+    assert made.actions == ()
+    assert made.requeue_after_seconds is not None
+    assert 1 < made.requeue_after_seconds < 1.2
+    world.tick(1.5)
+    world.settle((started, KEY))
+    assert ("unreachable", "NoSchedule") in taints(world)
+
+
 def test_a_silent_node_is_unknown_and_tainted_and_its_pods_are_not_ready() -> None:
     world = rack()
     assert taints(world) == []

@@ -2,8 +2,6 @@ from edge.api import topology
 from edge.network import ruleset
 from edge.network.interface import HostPort
 
-CLUSTER = topology.Cluster()
-
 
 def service(name: str = "hello", *, cluster_ip: str = "10.96.5.5", kind: str = "ClusterIP", node_port: int = 0,
             addresses: tuple[str, ...] = (), policy: str = "Cluster", affinity: int = 0,
@@ -17,7 +15,7 @@ def service(name: str = "hello", *, cluster_ip: str = "10.96.5.5", kind: str = "
 
 
 def render(*services: topology.Service, host_ports: tuple[HostPort, ...] = ()) -> str:
-    return ruleset.render(services, CLUSTER, "a", host_ports)
+    return ruleset.render(services, "a", host_ports)
 
 
 def test_the_table_is_replaced_as_a_whole() -> None:
