@@ -144,7 +144,7 @@ def is_ready(pod: dict[str, Any]) -> bool:
 def template(label: str, *, node: str = "", cpu: str = "1m", memory: str = "1Mi") -> dict[str, Any]:
     """Return a pod template of the sample image, on one node or on any."""
     spec: dict[str, Any] = {
-        "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 5, "automountServiceAccountToken": False,
         "containers": [{"name": "hello", "image": IMAGE, "imagePullPolicy": "IfNotPresent",
                         "ports": [{"containerPort": PORT}],
                         "resources": {"requests": {"cpu": cpu, "memory": memory}}}]}

@@ -25,6 +25,7 @@ class Supervisor:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
 
     def start(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Start `run` as a task of that name; a second task of the same name is an error of the caller."""
@@ -33,11 +34,13 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Cancel every task, newest first, and wait for each."""
+        self._stopping = True
         for task in reversed(list(self._tasks.values())):
             task.cancel()
             # Not `await task`: a cancellation of whoever stops us must not be mistaken for the task's own.
             await asyncio.wait({task})
         self._tasks.clear()
+        self._stopping = False
 
     async def _keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         delay = FIRST_DELAY_SECONDS
@@ -48,6 +51,9 @@ class Supervisor:
                 self._tasks.pop(name, None)
                 return
             except Exception as error:  # noqa: BLE001 - the one place that survives everything
+                if self._stopping:
+                    log.error("part failed while it was stopped", cause=error, part=name)
+                    return
                 log.error("part failed, starting it again", cause=error, part=name, delay_seconds=delay)
             if self._clock.monotonic() - began > LONGEST_DELAY_SECONDS:
                 delay = FIRST_DELAY_SECONDS

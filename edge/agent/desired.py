@@ -6,11 +6,16 @@ awaited. Messages may come in any order, twice, or be wrong; a wrong one changes
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from ipaddress import IPv4Address, IPv4Network
 
 from edge.api import topology
 from edge.bus import messages, topics
+
+# What becomes part of a path on the node: no separator, and neither `.` nor `..`.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,11 +58,11 @@ def receive(known: Known, topic: topics.Topic, payload: bytes) -> Known:
         case "desired/index":
             return _index(known, payload)
         case "desired/pods":
-            return _pod(known, topic.name, payload)
+            return _pod(known, topic, payload)
         case "cluster/services":
             return _service(known, topic.name, payload)
         case "cluster/nodes" if payload:
-            return replace(known, cluster=messages.decode(messages.ClusterMessage, payload).cluster)
+            return _cluster(known, payload)
         case _:
             return known
 
@@ -67,6 +72,8 @@ def _index(known: Known, payload: bytes) -> Known:
     if not payload:
         return known
     index = messages.decode(messages.DesiredIndex, payload)
+    if index == known.index and not known.ahead:
+        return known
     pods, ahead = {}, {}
     for ref in index.pods:
         held, early = known.pods.get(ref.uid), known.ahead.get(ref.uid)
@@ -78,12 +85,13 @@ def _index(known: Known, payload: bytes) -> Known:
     return replace(known, index=index, pods=pods, ahead=ahead)
 
 
-def _pod(known: Known, uid: str, payload: bytes) -> Known:
+def _pod(known: Known, topic: topics.Topic, payload: bytes) -> Known:
     if not payload:
         return known
-    pod = messages.decode(messages.DesiredPod, payload)
-    if pod.pod.metadata.uid != uid:
-        raise messages.MessageError(f"the topic says pod {uid}, the message {pod.pod.metadata.uid}")
+    pod, uid = messages.decode(messages.DesiredPod, payload), topic.name
+    _check(pod, topic)
+    if known.pods.get(uid) == pod:
+        return known
     listed = next((ref.revision for ref in known.index.pods if ref.uid == uid), None) if known.index else None
     if pod.revision != listed:
         return replace(known, ahead={**known.ahead, uid: pod})
@@ -91,13 +99,56 @@ def _pod(known: Known, uid: str, payload: bytes) -> Known:
                    ahead={other: early for other, early in known.ahead.items() if other != uid})
 
 
+def _check(desired: messages.DesiredPod, topic: topics.Topic) -> None:
+    """Raises MessageError for a pod that is not this topic's or node's, or whose names would lead out of its paths."""
+    pod, spec = desired.pod, desired.pod.spec
+    if pod.metadata.uid != topic.name:
+        raise messages.MessageError(f"the topic says pod {topic.name}, the message {pod.metadata.uid}")
+    if spec.node_name not in ("", topic.node):
+        raise messages.MessageError(f"pod {topic.name} is bound to the node {spec.node_name}")
+    named = (*spec.init_containers, *spec.containers, *spec.volumes)
+    for name in (topic.name, pod.metadata.namespace, pod.metadata.name, *(each.name for each in named)):
+        if not _NAME.fullmatch(name):
+            raise messages.MessageError(f"pod {topic.name[:64]!r}: {name[:64]!r} is not a name")
+
+
+def _cluster(known: Known, payload: bytes) -> Known:
+    cluster = messages.decode(messages.ClusterMessage, payload).cluster
+    try:
+        IPv4Address(cluster.dns_address)
+        for network in (cluster.service_cidr, *(node.pod_cidr for node in cluster.nodes if node.pod_cidr)):
+            IPv4Network(network)
+    except ValueError as error:
+        raise messages.MessageError(f"the cluster's addresses: {error}") from error
+    return known if cluster == known.cluster else replace(known, cluster=cluster)
+
+
 def _service(known: Known, name: str, payload: bytes) -> Known:
+    if not payload and name not in known.services:
+        return known
     if not payload:
         return replace(known, services={key: value for key, value in known.services.items() if key != name})
     service = messages.decode(messages.ServiceMessage, payload).service
     if f"{service.namespace}/{service.name}" != name:
         raise messages.MessageError(f"the topic says service {name}, the message {service.namespace}/{service.name}")
+    _check_service(service)
+    if known.services.get(name) == service:
+        return known
     return replace(known, services={**known.services, name: service})
+
+
+def _check_service(service: topology.Service) -> None:
+    """Raises MessageError for what would spoil the zone or the packet rules of all services."""
+    addresses = (*({service.cluster_ip} - {"", "None"}), *service.external_ips, *service.load_balancer_ips,
+                 *(each.address for each in service.endpoints),
+                 *(address for port in service.ports for address, _ in port.backends))
+    try:
+        for address in addresses:
+            IPv4Address(address)
+    except ValueError as error:
+        raise messages.MessageError(f"service {service.namespace}/{service.name}: {error}") from error
+    if not (_NAME.fullmatch(service.namespace) and _NAME.fullmatch(service.name)):
+        raise messages.MessageError(f"{service.namespace!r}/{service.name!r} is not the name of a service")
 
 
 def wanted(known: Known) -> Wanted:

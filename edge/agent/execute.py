@@ -50,6 +50,7 @@ class PodState:
     uid: str
     desired: messages.DesiredPod | None = None
     deleting: bool = False
+    unlisted: bool = False
     memory: Memory = field(default_factory=Memory)
     previous: core.PodStatus | None = None
 

@@ -163,7 +163,7 @@ def termination_message(path: str) -> str:
     """Return the first 4 KiB of what a container wrote into its termination log."""
     try:
         with Path(path).open("rb") as stream:
-            return stream.read(4096).decode(errors="replace").strip()
+            return stream.read(4096).decode(errors="replace")
     except OSError:
         return ""
 

@@ -400,11 +400,15 @@ class Agent:
         address = self._node.given.address if pod.spec.host_network else sandbox.address if sandbox else ""
         seen = view.View(uid=uid, desired=worker.state.desired, deleting=False, around=self._around,
                          containers=self._listing.last(uid), now=self._clock.now(), monotonic=0.0)
+        told = worker.state.previous or core.PodStatus()
+        waiting = {status.name: status.state.waiting.reason
+                   for status in (*told.init_container_statuses, *told.container_statuses) if status.state.waiting}
         containers = {}
         for spec in (*pod.spec.init_containers, *pod.spec.containers):
-            latest = seen.latest(spec.name)
-            containers[spec.name] = ContainerView() if latest is None else ContainerView(
-                id=latest.id, attempt=latest.attempt, running=latest.state is State.RUNNING, tty=bool(spec.tty))
+            latest, reason = seen.latest(spec.name), waiting.get(spec.name, "")
+            containers[spec.name] = ContainerView(waiting=reason) if latest is None else ContainerView(
+                id=latest.id, attempt=latest.attempt, running=latest.state is State.RUNNING, tty=bool(spec.tty),
+                backing_off=bool(reason) and latest.state is State.EXITED, waiting=reason)
         return PodView(namespace=pod.metadata.namespace, name=pod.metadata.name, uid=uid, address=address,
                        log_dir=self._around.pod_log_dir(pod.metadata.namespace, pod.metadata.name, uid),
                        containers=containers)

@@ -26,6 +26,8 @@ GROUP = "system:masters"
 TLS_BUFFER_BYTES = 16 * 1024
 STOP_TIMEOUT_SECONDS = 1.0
 UPLOAD_CHUNK_BYTES = 64 * 1024
+# What the kubelet says in place of these reasons when somebody asks for a log that cannot be there yet.
+_WAITING = {"ErrImagePull": "image can't be pulled", "ImagePullBackOff": "trying and failing to pull image"}
 
 log = logs.get("agent.streams")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -120,8 +122,9 @@ class StreamServer:
         if attempt < 0:
             raise web.HTTPBadRequest(text=f'previous terminated container "{name}" in pod "{pod.name}" not found\n')
         if not container.id:
-            reason = "is waiting to start: ContainerCreating"
-            raise web.HTTPBadRequest(text=f'container "{name}" in pod "{pod.name}" {reason}\n')
+            reason = _WAITING.get(container.waiting, container.waiting or "ContainerCreating")
+            raise web.HTTPBadRequest(
+                text=f'container "{name}" in pod "{pod.name}" is waiting to start: {reason}\n')
         path = Path(pod.log_dir) / name / f"{attempt}.log"
 
         def running() -> bool:

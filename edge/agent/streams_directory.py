@@ -17,6 +17,8 @@ class ContainerView:
     tty: bool = False
     backing_off: bool = False
     """The attempt has ended and another one will follow: then it is already the previous one."""
+    waiting: str = ""
+    """Why it waits, as its status says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,8 @@ from edge.runtime import spec
 from edge.runtime.containers import Container, State
 
 DEFAULT_GRACE_SECONDS = 30.0
+# What is deleted by force still gets a moment, as from the kubelet.
+FORCED_GRACE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,8 @@ class View:
     uid: str
     desired: messages.DesiredPod | None
     deleting: bool
+    unlisted: bool = False
+    """It was deleted by force: the API has forgotten it, and its name may be in use again."""
     containers: tuple[Container, ...] = ()
     sandbox: Sandbox | None = None
     has_files: bool = False
@@ -54,6 +58,9 @@ class View:
     @property
     def grace_seconds(self) -> float:
         """Seconds between the request to stop and the kill."""
+        return min(self._own_grace_seconds(), FORCED_GRACE_SECONDS) if self.unlisted else self._own_grace_seconds()
+
+    def _own_grace_seconds(self) -> float:
         if self.desired is None:
             return DEFAULT_GRACE_SECONDS
         metadata, own = self.desired.pod.metadata, self.desired.pod.spec.termination_grace_period_seconds

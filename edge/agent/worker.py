@@ -42,6 +42,7 @@ class Worker:
         if desired is not None:
             self.state.desired = desired
         self.state.deleting = self.state.deleting or deleting
+        self.state.unlisted = desired is None
         self.wake()
 
     def wake(self) -> None:
@@ -95,8 +96,8 @@ class Worker:
         listed = await ports.listing.pod(state.uid)
         state.memory, containers = memory.observe(state.memory, listed, ports.clock.monotonic())
         view = View(
-            uid=state.uid, desired=state.desired, deleting=state.deleting, containers=containers,
-            sandbox=ports.sandboxes.get(state.uid), network_ready=bool(ports.pod_cidr()),
+            uid=state.uid, desired=state.desired, deleting=state.deleting, unlisted=state.unlisted,
+            containers=containers, sandbox=ports.sandboxes.get(state.uid), network_ready=bool(ports.pod_cidr()),
             has_files=files.exists(execute.directories(around, state.uid)), memory=state.memory, around=around,
             previous=state.previous, now=ports.clock.now(), monotonic=ports.clock.monotonic())
         self._read_messages(view)

@@ -145,6 +145,8 @@ class ApiServer:
             return http_answers.as_json(request, reviews.answer(asked, raw, user, self._pod_node), 201)
         resource = scheme.find(asked.group, asked.version, asked.resource)
         if resource is None:
+            if (empty := http_paths.no_custom_resources(asked)) is not None:
+                return http_answers.as_json(request, empty)
             raise http_resources.not_served()
         if asked.subresource in STREAMED and asked.subresource in resource.subresources:
             return await self._streams.serve(request, asked, resource)

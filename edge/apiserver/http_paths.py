@@ -13,6 +13,7 @@ import edge
 from edge.api import scheme
 from edge.apiserver import discovery, http_answers, openapi, openapi_protobuf
 from edge.apiserver.http_resources import not_served
+from edge.apiserver.paths import ResourceRequest
 
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 Check = Callable[[], str]
@@ -25,6 +26,18 @@ class Facts:
 
     ca_pem: bytes = b""
     checks: Mapping[str, Check] = field(default_factory=dict)
+
+
+def no_custom_resources(asked: ResourceRequest) -> dict[str, Any] | None:
+    """Return the empty list of CustomResourceDefinitions, None for any other request.
+
+    Without it kubectl complains that it cannot list them in place of saying that a manifest's kind is unknown.
+    """
+    if (asked.verb, asked.group, asked.version, asked.resource, asked.name) != (
+            "list", "apiextensions.k8s.io", "v1", "customresourcedefinitions", ""):
+        return None
+    return {"kind": "CustomResourceDefinitionList", "apiVersion": asked.api_version,
+            "metadata": {"resourceVersion": "1"}, "items": []}
 
 
 class Paths:

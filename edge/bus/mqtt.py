@@ -90,10 +90,10 @@ class MqttBus:
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await self._connection.closed.wait()
         if self._task is not None:
-            self._task.cancel()
+            task, self._task = self._task, None
+            task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-            self._task = None
+                await task
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         if len(payload) > messages.MAX_BYTES:
@@ -115,7 +115,9 @@ class MqttBus:
             connection = _Connection(self._settings, self._events)
             try:
                 await connection.open()
+                # Whoever hears of the connection may use it at once.
                 self._connection = connection
+                connection.deliver()
                 log.info("connected", host=self._settings.host, port=self._settings.port)
                 delay, last_reason = FIRST_DELAY_SECONDS, ""
                 await connection.closed.wait()
@@ -179,6 +181,14 @@ class _Connection:
         except (OSError, ValueError) as error:
             self._fail(_describe(error))
             raise interface.BusUnavailable(self.reason) from error
+
+    def deliver(self) -> None:
+        """Tell the reader of the connection, then of what came before: retained messages may overtake the broker's
+        answer to the subscription."""
+        early, self._early = self._early or [], None
+        self._events.put_nowait((interface.Connected(), None, 0))
+        for entry in early:
+            self._events.put_nowait(entry)
 
     async def publish(self, topic: str, payload: bytes, retain: bool) -> None:
         await self._slots.acquire()
@@ -284,11 +294,6 @@ class _Connection:
             self._come_up()
 
     def _come_up(self) -> None:
-        # Retained messages may overtake the broker's answer to the subscription.
-        early, self._early = self._early or [], None
-        self._events.put_nowait((interface.Connected(), None, 0))
-        for entry in early:
-            self._events.put_nowait(entry)
         if not self._ready.done():
             self._ready.set_result(None)
 

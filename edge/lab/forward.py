@@ -8,7 +8,6 @@ laptop's namespace, listens there too, and connects from there. Started by `edge
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ctypes
 import os
 import socket
@@ -40,11 +39,10 @@ def move_into(namespace: str) -> None:
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-        writer.write_eof()
+    while data := await reader.read(CHUNK):
+        writer.write(data)
+        await writer.drain()
+    writer.write_eof()
 
 
 async def serve(listeners: tuple[socket.socket, ...], target: str, port: int) -> None:
@@ -57,7 +55,11 @@ async def serve(listeners: tuple[socket.socket, ...], target: str, port: int) ->
             writer.close()
             return
         try:
-            await asyncio.gather(_copy(reader, upstream_writer), _copy(upstream_reader, writer))
+            async with asyncio.TaskGroup() as both:
+                both.create_task(_copy(reader, upstream_writer))
+                both.create_task(_copy(upstream_reader, writer))
+        except* OSError:
+            pass  # One end is gone without a goodbye: the other one hears of it now, and not when it gives up.
         finally:
             writer.close()
             upstream_writer.close()

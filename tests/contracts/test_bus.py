@@ -91,6 +91,21 @@ async def connect(rig: Rig) -> None:
         assert bus.connected
 
 
+async def test_whoever_hears_of_a_connection_can_publish_at_once(rig: Rig) -> None:
+    said: list[bool] = []
+
+    async def greet() -> None:
+        async for event in rig.node.events():
+            if isinstance(event, interface.Connected):
+                said.append(rig.node.connected)
+                await rig.node.publish(topics.heartbeat(NODE), b"hello")
+                return
+
+    await asyncio.wait_for(greet(), 10)
+    assert said == [True]
+    assert (await rig.next_message(rig.server)).payload == b"hello"
+
+
 async def test_a_message_arrives_once_and_the_sender_does_not_hear_itself(rig: Rig) -> None:
     await connect(rig)
     await rig.node.publish(topics.heartbeat(NODE), b"1")

@@ -122,7 +122,8 @@ def test_get_watches(here: Within) -> None:
     process = subprocess.Popen([here.rack.kubectl_program, "-n", here.namespace, "get", "pods", "-w", "-l", "app=seen"],
                                stdout=subprocess.PIPE, text=True, env=here.rack.environment)
     try:
-        here.apply(pod("seen"))
+        here.apply(pod("seen", container("trap 'exit 0' TERM; while true; do sleep 0.1; done"),
+                       terminationGracePeriodSeconds=5))
         here.until_ready("seen")
         here.kubectl("delete", "pod", "seen")
     finally:
@@ -133,7 +134,8 @@ def test_get_watches(here: Within) -> None:
     assert header == ["NAME", "READY", "STATUS", "RESTARTS", "AGE"]
     statuses = list(dict.fromkeys(row[2] for row in rows))
     assert statuses[0] in ("Pending", "ContainerCreating")
-    assert "Running" in statuses and statuses[-1] in ("Terminating", "Error", "Completed")
+    assert "Running" in statuses
+    assert statuses[-1] in ("Terminating", "Error", "Completed")
     assert not re.search("<invalid>", text)
 
 
@@ -176,9 +178,11 @@ def test_describe_node(here: Within) -> None:
 
 def test_explain(rack: Rack) -> None:
     text = rack.kubectl("explain", "pod.spec.containers.livenessProbe")
-    assert "FIELD: livenessProbe <Probe>" in text and "initialDelaySeconds\t<integer>" in text
+    assert "FIELD: livenessProbe <Probe>" in text
+    assert "initialDelaySeconds\t<integer>" in text
     text = rack.kubectl("explain", "deployment", "--recursive")
-    assert "GROUP:      apps" in text and "maxSurge\t<IntOrString>" in text
+    assert "GROUP:      apps" in text
+    assert "maxSurge\t<IntOrString>" in text
     assert "GROUP:      extensions" in rack.kubectl("explain", "deployment", "--api-version=extensions/v1beta1")
     assert 'field "nothing" does not exist' in rack.try_kubectl("explain", "pod.nothing").stderr
 

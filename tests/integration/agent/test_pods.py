@@ -66,6 +66,34 @@ async def test_a_pod_that_is_no_longer_listed_is_stopped(node: FakeNode) -> None
     await node.until(lambda: not node.runtime.containers and not node.network.attached)
 
 
+async def test_a_pod_deleted_by_force_is_killed_after_a_moment(node: FakeNode) -> None:
+    """Whatever grace it had been given: its name may be in use again."""
+    node.runtime.ignores_sigterm.add("web")
+    await node.want(pod())
+    await node.start()
+    await node.until(node.ready)
+    began = node.clock.monotonic()
+    await node.want(deleted(pod(), grace=60), revision="2")
+    node.pods.clear()
+    await node.serve()
+    await node.until(lambda: not node.runtime.containers)
+    assert node.clock.monotonic() - began < 5
+
+
+async def test_a_name_that_is_no_image_is_said_so_and_the_pod_can_be_deleted(node: FakeNode) -> None:
+    await node.want(pod(image="localhost/WRONG:1"))
+    await node.start()
+    await node.until(lambda: bool(node.reports()) and bool(node.status().container_statuses))
+    await node.until(lambda: waits(node) == "InvalidImageName")
+    await node.want(deleted(pod(image="localhost/WRONG:1")), revision="2")
+    await node.until(lambda: node.reports()[-1].terminated)
+
+
+def waits(node: FakeNode) -> str:
+    state = node.status().container_statuses[0].state
+    return state.waiting.reason if state.waiting else ""
+
+
 async def test_a_restart_of_the_agent_restarts_no_pod(node: FakeNode) -> None:
     await node.want(pod(readiness_probe=core.Probe(exec=core.ExecAction(command=("true",)), initial_delay_seconds=20)))
     await node.start()

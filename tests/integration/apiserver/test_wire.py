@@ -52,6 +52,14 @@ async def test_create_get_list_delete(cluster: Cluster) -> None:
     assert (await cluster.request("GET", f"{MAPS}/one", code=404))["message"] == 'configmaps "one" not found'
 
 
+async def test_there_are_no_custom_resources(cluster: Cluster) -> None:
+    """kubectl lists them to tell an unknown kind from a broken server."""
+    path = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert (await cluster.request("GET", path, code=200))["items"] == []
+    await cluster.request("GET", f"{path}/one", code=404)
+    await cluster.request("POST", path, {"kind": "CustomResourceDefinition"}, code=404)
+
+
 async def test_generated_names(cluster: Cluster) -> None:
     body = config("x")
     body["metadata"] = {"generateName": "job-"}

@@ -93,9 +93,17 @@ class TestLogs:
     async def test_absent_things_are_named(self, node: Node) -> None:
         assert 'pod "default/nope"' in await text(node, "/containerLogs/default/nope/main", 404)
         assert "is not valid for pod" in await text(node, "/containerLogs/default/web/nope", 400)
-        assert "waiting to start" in await text(node, "/containerLogs/default/web/later", 400)
+        assert "waiting to start: ContainerCreating" in await text(node, "/containerLogs/default/web/later", 400)
+        await self.check_waiting(node, "PodInitializing", "PodInitializing")
+        await self.check_waiting(node, "ImagePullBackOff", "trying and failing to pull image")
         assert "has no log" in await text(node, "/containerLogs/default/web/main", 400)
         assert "previous terminated" in await text(node, "/containerLogs/default/web/later?previous=true", 400)
+
+    async def check_waiting(self, node: Node, reason: str, said: str) -> None:
+        pod = node.directory.pod
+        assert pod is not None
+        node.directory.pod = replace(pod, containers={**pod.containers, "held": ContainerView(waiting=reason)})
+        assert f"is waiting to start: {said}\n" in await text(node, "/containerLogs/default/web/held", 400)
 
     async def test_while_backing_off_the_ended_attempt_is_the_previous_one(self, node: Node) -> None:
         pod = node.directory.pod
