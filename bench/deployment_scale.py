@@ -121,7 +121,7 @@ async def once(replicas: int, nodes: int, folder: Path) -> tuple[float, float, f
 async def _roll_out(client: local.LocalClient, simulated: Nodes, replicas: int) -> tuple[float, float, float]:
     began = time.perf_counter()
     await client.create(deployment(replicas))
-    while (await client.get(apps.Deployment, "web", "default")).status.available_replicas != replicas:
+    while (await client.get(apps.Deployment, "web", "default")).status.available_replicas != replicas:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     said = time.perf_counter() - began
     after = sorted(seen - began for seen in simulated.running.values())

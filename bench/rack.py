@@ -105,6 +105,11 @@ class Api:
         found: dict[str, Any] = json.loads(text)
         return found
 
+    def text(self, path: str) -> str:
+        """Return the body of an answer, whatever its status."""
+        self._connection.request("GET", path)
+        return self._connection.getresponse().read().decode()
+
     def watch(self, path: str, seconds: float) -> Iterator[tuple[float, str, dict[str, Any]]]:
         """Yield time, type and object of each change from now on, over a connection of its own."""
         version = self.call("GET", path + "&limit=1" if "?" in path else path + "?limit=1")

@@ -24,7 +24,7 @@ class WriteVolumes:
     """Make the pod's files and directories so; also when a ConfigMap or Secret has changed."""
 
     layout: volumes.Layout
-    revision: str
+    key: str
 
 
 @dataclass(frozen=True, slots=True)

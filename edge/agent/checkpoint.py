@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import msgspec
@@ -37,12 +38,14 @@ class Checkpoint:
         self._path = directory / "desired.json"
         self._before = directory / "desired.previous.json"
         self._digest = ""
+        self._writing = threading.Lock()
 
     def load(self) -> Known:
         """Return the newest state that can be read; nothing known when there is none."""
         for path in (self._path, self._before):
-            saved = _read(path, Saved)
+            saved, digest = _read(path, Saved)
             if saved is not None and saved.version == messages.VERSION:
+                self._digest = digest if path == self._path else ""
                 return Known(index=saved.index, pods=saved.pods, services=saved.services, cluster=saved.cluster)
         return Known()
 
@@ -53,27 +56,29 @@ class Checkpoint:
             OSError: the disk is full or broken; the file that is there stays good.
         """
         content = msgspec.json.encode(Saved(index=known.index, pods=dict(known.pods), services=dict(known.services),
-                                            cluster=known.cluster))
+                                            cluster=known.cluster), order="deterministic")
         digest = hashlib.sha256(content).hexdigest()
-        if digest == self._digest:
-            return False
-        _replace(self._path, self._before, digest, content)
-        self._digest = digest
+        # A save that was given up may still be writing in its thread.
+        with self._writing:
+            if digest == self._digest:
+                return False
+            _replace(self._path, self._before, digest, content)
+            self._digest = digest
         return True
 
 
-def _read(path: Path, kind: type[Saved]) -> Saved | None:
+def _read(path: Path, kind: type[Saved]) -> tuple[Saved | None, str]:
     try:
         digest, _, content = path.read_bytes().partition(b"\n")
         if hashlib.sha256(content).hexdigest().encode() != digest:
             log.warning("checkpoint is damaged", path=path)
-            return None
-        return msgspec.json.decode(content, type=kind)
+            return None, ""
+        return msgspec.json.decode(content, type=kind), digest.decode("ascii")
     except FileNotFoundError:
-        return None
+        return None, ""
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         log.warning("checkpoint cannot be read", path=path, reason=error)
-        return None
+        return None, ""
 
 
 def _replace(path: Path, before: Path, digest: str, content: bytes) -> None:
@@ -99,6 +104,7 @@ class Statuses:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / "statuses.json"
+        self._writing = threading.Lock()
 
     def load(self) -> dict[str, core.PodStatus]:
         """Return the statuses by pod uid; none when there is no file or it is damaged."""
@@ -118,6 +124,8 @@ class Statuses:
         """
         self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(statuses))
-        fresh.chmod(0o600)
-        fresh.replace(self._path)
+        with self._writing:
+            descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(msgspec.json.encode(statuses))
+            fresh.replace(self._path)

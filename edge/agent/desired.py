@@ -14,6 +14,7 @@ from ipaddress import IPv4Address, IPv4Network
 from edge.api import topology
 from edge.bus import messages, topics
 
+MOST_AHEAD = 1000
 # What becomes part of a path on the node: no separator, and neither `.` nor `..`.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 
@@ -94,6 +95,8 @@ def _pod(known: Known, topic: topics.Topic, payload: bytes) -> Known:
         return known
     listed = next((ref.revision for ref in known.index.pods if ref.uid == uid), None) if known.index else None
     if pod.revision != listed:
+        if len(known.ahead) >= MOST_AHEAD and uid not in known.ahead:
+            raise messages.MessageError(f"pod {uid} is not listed, and neither are {MOST_AHEAD} others")
         return replace(known, ahead={**known.ahead, uid: pod})
     return replace(known, pods={**known.pods, uid: pod},
                    ahead={other: early for other, early in known.ahead.items() if other != uid})
@@ -106,8 +109,9 @@ def _check(desired: messages.DesiredPod, topic: topics.Topic) -> None:
         raise messages.MessageError(f"the topic says pod {topic.name}, the message {pod.metadata.uid}")
     if spec.node_name not in ("", topic.node):
         raise messages.MessageError(f"pod {topic.name} is bound to the node {spec.node_name}")
-    named = (*spec.init_containers, *spec.containers, *spec.volumes)
-    for name in (topic.name, pod.metadata.namespace, pod.metadata.name, *(each.name for each in named)):
+    containers = (*spec.init_containers, *spec.containers)
+    for name in (topic.name, pod.metadata.namespace, pod.metadata.name, *(each.name for each in containers),
+                 *(volume.name for volume in spec.volumes)):
         if not _NAME.fullmatch(name):
             raise messages.MessageError(f"pod {topic.name[:64]!r}: {name[:64]!r} is not a name")
 

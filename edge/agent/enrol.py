@@ -95,7 +95,7 @@ async def join(joining: Joining, clock: Clock) -> Identity:
     """Return the node's identity, from the disk or from the master; tries for ever."""
     found = files(joining.directory)
     retry, said = FIRST_RETRY_SECONDS, ""
-    while not found.complete:
+    while not _usable(found):
         try:
             await _enrol(joining, found, clock)
         except (JoinError, OSError) as error:
@@ -107,6 +107,19 @@ async def join(joining: Joining, clock: Clock) -> Identity:
         else:
             log.info("joined", node=joining.node_name)
     return found
+
+
+def _usable(found: Identity) -> bool:
+    """Return whether the identity is there and good; a damaged one is asked for anew."""
+    if not found.complete:
+        return False
+    try:
+        context(found)
+    except OSError as error:
+        log.warning("the node's identity cannot be used, a new certificate is asked for", reason=error)
+        found.certificate.unlink(missing_ok=True)
+        return False
+    return True
 
 
 async def _enrol(joining: Joining, found: Identity, clock: Clock) -> None:
@@ -163,7 +176,7 @@ async def find(joining: Joining) -> Master:
 
 
 async def _request(joining: Joining) -> str:
-    """Return the certificate request in PEM; it is made once and kept until it is denied."""
+    """Return the certificate request in PEM; it is made once, so that a denied node does not ask again and again."""
     path = joining.directory / "node.csr"
     if not path.is_file():
         joining.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -184,11 +197,7 @@ async def _sign(joining: Joining, master: Master, verified: ssl.SSLContext, toke
         status, answer = await _ask(master, "GET", f"{REQUESTS}/{name}", verified, token=token)
         if status != 200:
             raise JoinError(identity.refusal(status, answer))
-        try:
-            certificate = identity.certificate(answer)
-        except JoinError:
-            (joining.directory / "node.csr").unlink(missing_ok=True)
-            raise
+        certificate = identity.certificate(answer)
         if certificate:
             return certificate
         await clock.sleep(POLL_SECONDS)

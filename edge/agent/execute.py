@@ -6,7 +6,6 @@ Pulls and hooks run in the background of their pod, so that they delay neither i
 from __future__ import annotations
 
 import asyncio
-import shutil
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,7 +128,7 @@ class Executor:
         except files.FilesError as error:
             self._event("FailedMount", str(error), "Warning")
             raise
-        self._state.memory = replace(self._state.memory, files_revision=action.revision)
+        self._state.memory = replace(self._state.memory, files_key=action.key)
 
     async def _find(self, reference: str) -> None:
         """Look an image up; a name that is none is like one that is absent, and the pull says what is wrong."""
@@ -164,10 +163,12 @@ class Executor:
         termination = termination_path(self._ports.around(), self._state.uid, spec.name, spec.attempt)
         await asyncio.to_thread(files.make_container_files, termination, spec.log_path)
         try:
+            await asyncio.to_thread(files.check_inside, directories(self._ports.around(), self._state.uid),
+                                    tuple(mount.source for mount in spec.mounts))
             await self._ports.runtime.create(spec)
         except EngineAway:
             raise
-        except RuntimeFailure as error:
+        except (RuntimeFailure, files.FilesError) as error:
             self._state.memory = memory.create_failed(self._state.memory, spec.name, str(error), clock.monotonic())
             self._event("Failed", f"Error: {error}", "Warning", action.field_path)
             return False
@@ -261,8 +262,3 @@ def termination_path(around: Surroundings, uid: str, container: str, attempt: in
     """Return the file a container writes its last words into."""
     return f"{around.pod_dir(uid)}/termination/{container}-{attempt}"
 
-
-def remove_logs(around: Surroundings, pod: core.Pod) -> None:
-    """Remove the logs of a pod that is gone; what cannot be removed stays."""
-    metadata = pod.metadata
-    shutil.rmtree(around.pod_log_dir(metadata.namespace, metadata.name, metadata.uid), ignore_errors=True)

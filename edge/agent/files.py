@@ -6,6 +6,7 @@ a reader sees either all of the old or all of the new. Everything here blocks; c
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 import stat
@@ -36,6 +37,8 @@ def write(layout: Layout) -> None:
             _make_directory(directory, None)
         for path in layout.host_paths:
             _check(path)
+        own = tuple(directory.path for directory in layout.private)
+        check_inside(own, tuple(directory.path for directory in layout.directories))
         for directory in layout.directories:
             _make_directory(directory, layout.group)
         for tree in layout.trees:
@@ -159,6 +162,19 @@ def make_container_files(termination_path: str, log_path: str) -> None:
         raise FilesError(f"cannot prepare the container's files: {error}") from error
 
 
+def check_inside(directories: tuple[str, ...], sources: tuple[str, ...]) -> None:
+    """Check that what is mounted from a pod's directories lies in them, wherever its containers put links.
+
+    Raises:
+        FilesError: a link leads out of them.
+    """
+    for directory in directories:
+        real = os.path.realpath(directory)
+        for source in sources:
+            if source.startswith(f"{directory}/") and not os.path.realpath(source).startswith(f"{real}/"):
+                raise FilesError(f"{source.removeprefix(directory + '/')} leads out of the pod's volumes")
+
+
 def termination_message(path: str) -> str:
     """Return the first 4 KiB of what a container wrote into its termination log."""
     try:
@@ -217,6 +233,21 @@ def pods_on_disk(directories: tuple[str, ...]) -> tuple[str, ...]:
         if Path(directory).is_dir():
             found.update(entry.name for entry in Path(directory).iterdir() if entry.is_dir())
     return tuple(sorted(found))
+
+
+def pods_with_logs(log_dir: str) -> tuple[str, ...]:
+    """Return the uids of the pods that have a log directory, named `<namespace>_<name>_<uid>`."""
+    try:
+        names = [path.name.split("_") for path in Path(log_dir).iterdir()]
+    except OSError:
+        return ()
+    return tuple(sorted(parts[2] for parts in names if len(parts) == 3 and all(parts)))
+
+
+def remove_logs(log_dir: str, uid: str) -> None:
+    """Remove the logs of a pod that is gone; what cannot be removed stays."""
+    for path in Path(log_dir).glob(f"*_*_{glob.escape(uid)}"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def read(path: str) -> str:

@@ -86,7 +86,8 @@ def certificate(answer: bytes) -> str:
     for condition in found.status.conditions:
         if condition.type in ("Denied", "Failed") and condition.status != "False":
             raise JoinError(f"the master has {condition.type.lower()} the request {found.metadata.name}: "
-                            f"{condition.message or condition.reason or 'no reason given'}")
+                            f"{condition.message or condition.reason or 'no reason given'}; "
+                            f"`kubectl delete csr {found.metadata.name}` lets the node ask again")
     return pem
 
 

@@ -18,6 +18,7 @@ from edge.agent.execute import Ports
 from edge.agent.listing import Listing
 from edge.agent.reporter import NodeReport, Reporter
 from edge.agent.sandboxes import Sandboxes
+from edge.agent.saving import Saver
 from edge.agent.streams_directory import ContainerView, PodView
 from edge.agent.surroundings import Surroundings
 from edge.agent.waiting import wait
@@ -33,11 +34,18 @@ from edge.runtime.containers import Container, Image, RuntimeFailure, State
 from edge.runtime.interface import Runtime
 
 FRESH_INDEX_SECONDS = 5.0
-SAVE_DELAY_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 WATCH_RETRY_SECONDS = 1.0
-IMAGES_EVERY_BEATS = 30
+LONGEST_RETRY_SECONDS = 30.0
+LOOK_SECONDS = 10.0
+LONGEST_LOOK_SECONDS = 30.0
+ENGINE_PATIENCE_SECONDS = 5.0
+RESYNC_SECONDS = 60.0
+"""What others removed of the node's network (a link that went down takes its routes along) is put back after this."""
+IMAGES_EVERY_LOOKS = 30
 MOST_PULLS = 3
+
+RESOLV_CONF = "/etc/resolv.conf"
 
 log = logs.get("agent")
 
@@ -71,7 +79,8 @@ class Agent:
                  topology_changed: Callable[[topology.Cluster, Mapping[str, topology.Service]], None]) -> None:
         self._node, self._bus, self._runtime, self._network = node, bus, runtime, network
         self._checkpoint, self._statuses, self._clock = checkpoint, statuses, clock
-        self._topology_changed = topology_changed
+        self._topology_changed, self._named = topology_changed, Known()
+        self._host_resolv_conf = ""
         self._known = Known()
         self._workers: dict[str, Worker] = {}
         self._gone: set[str] = set()
@@ -79,9 +88,11 @@ class Agent:
         self._before: dict[str, core.PodStatus] = {}
         self._sandboxes = Sandboxes(network)
         self._listing = Listing(runtime, clock)
-        self._reporter = Reporter(bus, clock, node.given.name, boot_id)
+        self._saver = Saver(checkpoint, statuses, clock, known=lambda: self._known, told=self._told,
+                            failed=self._cannot_save)
+        self._reporter = Reporter(bus, clock, node.given.name, boot_id, self._saver.changed.set)
         self._around = Surroundings(node_name=node.given.name)
-        self._fresh, self._save, self._network_changed, self._beat = (asyncio.Event() for _ in range(4))
+        self._fresh, self._network_changed, self._look_now = (asyncio.Event() for _ in range(3))
         self._ending: set[str] = set()
         self._reap = asyncio.Event()
         self._began = False
@@ -92,23 +103,25 @@ class Agent:
         self._seen: dict[str, tuple[Container, ...]] = {}
         self._images: tuple[Image, ...] = ()
         self._status: core.NodeStatus | None = None
+        self._away_since: float | None = None
         self._rejected = 0
         self._ports = Ports(runtime, self._sandboxes, self._listing, self._reporter, clock, lambda: self._around,
-                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._network_changed.set, self._beat.set)
+                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._network_changed.set,
+                            self.images_changed)
 
     def start(self, supervisor: Supervisor) -> None:
         """Start all parts; the bus must be started by the caller's supervisor as well."""
         self._load()
         for name, run in (("bus", self._read_bus), ("reports", self._reporter.run), ("beats", self._beats),
-                          ("engine", self._watch_engine), ("network", self._keep_network), ("saves", self._saves),
-                          ("reaper", self._reaps), ("pods", self._begin)):
+                          ("looks", self._looks), ("engine", self._watch_engine), ("network", self._keep_network),
+                          ("saves", self._saver.run), ("reaper", self._reaps), ("pods", self._begin)):
             supervisor.start(name, run)
 
     async def stop(self) -> None:
         """Say goodbye and end every worker. The pods keep running."""
         for worker in self._workers.values():
             await worker.stop()
-        self._store()
+        await self._saver.last()
         try:
             async with asyncio.timeout(2):
                 await self._reporter.state("offline")
@@ -120,7 +133,9 @@ class Agent:
     def _load(self) -> None:
         self._known = self._checkpoint.load()
         self._before = self._statuses.load()
+        self._host_resolv_conf = files.read(RESOLV_CONF)
         self._surround()
+        self._name()
 
     async def _read_bus(self) -> None:
         async for event in self._bus.events():
@@ -147,21 +162,22 @@ class Agent:
             self._rejected += 1
             log.warning("message refused", topic=message.topic, reason=error, refused=self._rejected)
             return
-        epoch_changed, self._known = known.epoch != self._known.epoch, known
-        self._save.set()
-        if topic.branch.startswith("cluster/"):
-            self._surround()
-            self._network_changed.set()
-            if topic.branch == "cluster/nodes":
-                self._wake_all()
-            return
+        before, self._known = self._known, known
         if topic.branch == "desired/index":
             self._reporter.epoch = known.epoch
             self._fresh.set()
-            if epoch_changed:
+            if known.epoch != before.epoch:
                 self._reporter.everything()
-        # A service's addresses are read when a container is made; no pod has to look again for them.
-        if self._began and topic.branch.startswith("desired/"):
+        if known is before:
+            return
+        self._saver.changed.set()
+        if topic.branch.startswith("cluster/"):
+            self._surround()
+            self._network_changed.set()
+            # A service's addresses are read when a container is made; no pod has to look again for them.
+            if topic.branch == "cluster/nodes":
+                self._wake_all()
+        elif self._began:
             self._reconcile()
 
     async def _begin(self) -> None:
@@ -180,6 +196,7 @@ class Agent:
             log.warning("cannot see what runs here yet", reason=error)
             return False
         self._orphans |= set(files.pods_on_disk((f"{self._node.data_dir}/pods", f"{self._node.run_dir}/pods")))
+        self._orphans |= set(files.pods_with_logs(self._node.log_dir))
         return True
 
     def _reconcile(self) -> None:
@@ -190,11 +207,11 @@ class Agent:
                 self._worker(uid).want(pod, deleting=pod.pod.metadata.deletion_timestamp is not None)
         if not wanted.complete:
             return
-        left = (set(self._workers) | self._orphans) - set(wanted.pods) - wanted.awaited
+        left = (set(self._workers) | self._orphans) - (set(wanted.pods) - self._gone) - wanted.awaited
         for uid in left:
             self._worker(uid).want(None, deleting=True)
         listed = set(wanted.pods) | wanted.awaited
-        self._orphans = set()
+        self._orphans, self._before = set(), {uid: self._before[uid] for uid in self._before.keys() & listed}
         for uid in self._gone - listed:
             self._reporter.forget(uid)
         self._gone &= listed
@@ -213,7 +230,7 @@ class Agent:
             self._gone.add(uid)
         self._ending.add(uid)
         self._reap.set()
-        self._save.set()
+        self._saver.changed.set()
         self._network_changed.set()
 
     async def _reaps(self) -> None:
@@ -245,37 +262,53 @@ class Agent:
         self._around = Surroundings(
             node_name=node.given.name, node_address=node.given.address, data_dir=node.data_dir, run_dir=node.run_dir,
             log_dir=node.log_dir, cgroup_parent=node.cgroup_parent, cluster=cluster, services=self._known.services,
-            host_resolv_conf=files.read("/etc/resolv.conf"), ca_pem=node.ca_pem,
+            host_resolv_conf=self._host_resolv_conf, ca_pem=node.ca_pem,
             cpu_milli=quantity.milli(allocatable.get("cpu", "0")),
             memory_bytes=quantity.whole(allocatable.get("memory", "0")))
-        self._topology_changed(cluster, self._known.services)
+
+    def _name(self) -> None:
+        """Have the name server answer for the services as they are."""
+        known = self._known
+        if known.services is not self._named.services or known.cluster is not self._named.cluster:
+            self._topology_changed(known.cluster or topology.Cluster(), known.services)
+            self._named = known
 
     async def _beats(self) -> None:
-        """Look at the node, report what changed, and beat."""
-        beats = 0
+        """Say that the agent is alive, also while the engine hangs."""
         while True:
-            await self._look(read_images=beats % IMAGES_EVERY_BEATS == 0)
             try:
                 if self._bus.connected:
                     await self._reporter.heartbeat()
             except (BusUnavailable, BusRefused):
                 log.info("no heartbeat, the broker is away")
-            beats += 1
-            if await wait(self._beat, self._clock, self._node.heartbeat_seconds):
-                beats = 0
+            await self._clock.sleep(self._node.heartbeat_seconds)
+
+    async def _looks(self) -> None:
+        """Look at the node and report what changed."""
+        looks = 0
+        while True:
+            await self._look(read_images=looks % IMAGES_EVERY_LOOKS == 0)
+            looks += 1
+            if await wait(self._look_now, self._clock, LOOK_SECONDS if self._away_since is None else RETRY_SECONDS):
+                looks = 0
 
     async def _look(self, *, read_images: bool) -> None:
         version = ""
         try:
-            version = await self._runtime.version()
-            # What changed while nobody watched the engine is noticed here.
-            await self._wake_changed()
-            if read_images:
-                self._images = await self._runtime.images()
+            async with asyncio.timeout(LONGEST_LOOK_SECONDS):
+                version = await self._runtime.version()
+                # What changed while nobody watched the engine is noticed here.
+                await self._wake_changed()
+                if read_images:
+                    self._images = await self._runtime.images()
             self._problems.pop("runtime", None)
+            self._away_since = None
+        except TimeoutError:
+            self._engine_is_away("it takes too long to list its containers")
         except RuntimeFailure as error:
-            self._problems["runtime"] = f"container runtime is down: {error}"
+            self._engine_is_away(str(error))
         self._find_address()
+        self._find_name_servers()
         node, problem = self._node, "; ".join(self._problems.values())
         found = await asyncio.to_thread(machine.read, node.data_dir)
         status = node_status.node_status(found, node.given, runtime_version=version, images=self._images,
@@ -286,27 +319,49 @@ class Agent:
             if first:
                 self._surround()
 
+    def _engine_is_away(self, reason: str) -> None:
+        """Call the node broken once the engine has been away for longer than it takes to restart."""
+        now = self._clock.monotonic()
+        self._away_since = now if self._away_since is None else self._away_since
+        if self._status is None or now - self._away_since >= ENGINE_PATIENCE_SECONDS:
+            self._problems["runtime"] = f"container runtime is down: {reason}"
+
     def _find_address(self) -> None:
         address = self._node.find_address() if self._node.find_address is not None else ""
         if address and address != self._node.given.address:
             self._node = replace(self._node, given=replace(self._node.given, address=address))
             self._surround()
 
+    def _find_name_servers(self) -> None:
+        """The node's own name servers may come later than its pods, or change with the network it is in."""
+        text = files.read(RESOLV_CONF)
+        if text != self._host_resolv_conf:
+            self._host_resolv_conf = text
+            self._surround()
+            self._wake_all()
+
     def images_changed(self) -> None:
-        """Say that an image was loaded or pulled, so that the node's list is read again."""
-        self._beat.set()
+        """Say that an image was loaded or pulled: the node's list is read again, and pods that wait for it look."""
+        self._look_now.set()
+        for worker in self._workers.values():
+            worker.images_changed()
 
     async def _watch_engine(self) -> None:
         """Wake the pods whose containers changed."""
+        retry, said = WATCH_RETRY_SECONDS, ""
         while True:
             try:
                 async for _ in self._runtime.changes():
+                    retry, said = WATCH_RETRY_SECONDS, ""
                     await self._wake_changed()
             except RuntimeFailure as error:
-                log.warning("cannot watch the container engine", reason=error)
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("cannot watch the container engine", reason=said)
             self._listing.invalidate()
-            self._beat.set()
-            await self._clock.sleep(WATCH_RETRY_SECONDS)
+            self._look_now.set()
+            await self._clock.sleep(retry)
+            retry = min(retry * 2, LONGEST_RETRY_SECONDS)
             self._wake_all()
 
     async def _wake_changed(self) -> None:
@@ -316,21 +371,31 @@ class Agent:
         for uid in before.keys() | self._seen.keys():
             if before.get(uid) != self._seen.get(uid) and uid in self._workers:
                 self._workers[uid].wake()
+        strangers = self._seen.keys() - self._workers.keys()
+        if strangers and self._began:
+            # An engine that hung may carry out an order long after its pod is gone.
+            self._orphans |= strangers
+            self._reconcile()
 
     async def _keep_network(self) -> None:
         """Keep links, routes and packet rules in step with the cluster, the services and the pods' host ports."""
-        links, rules = None, ""
+        links, rules, retry, said = None, "", RETRY_SECONDS, ""
         while True:
+            self._name()
             try:
                 links, rules = await self._apply_network(links, rules)
-                seconds = None
+                seconds, retry, said = RESYNC_SECONDS, RETRY_SECONDS, ""
                 if self._networked and self._problems.pop("network", ""):
-                    self._beat.set()
+                    self._look_now.set()
             except NetworkFailure as error:
-                links, rules, seconds = None, "", RETRY_SECONDS
-                self._problems["network"] = f"network is not ready: {error}"
-                log.warning("network is tried again", reason=error)
-            await wait(self._network_changed, self._clock, seconds)
+                links, rules, seconds, retry = None, "", retry, min(retry * 2, LONGEST_RETRY_SECONDS)
+                if str(error) != said:
+                    said = str(error)
+                    self._problems["network"] = f"network is not ready: {said}"
+                    self._look_now.set()
+                    log.warning("network is tried again", reason=said)
+            if not await wait(self._network_changed, self._clock, seconds):
+                links, rules = None, ""
 
     async def _apply_network(self, links: Links | None, rules: str) -> tuple[Links | None, str]:
         cluster, name = self._known.cluster, self._node.given.name
@@ -360,21 +425,12 @@ class Agent:
                           for port in container.ports if port.host_port}
         return tuple(sorted(found, key=lambda each: (each.host_port, each.protocol, each.address)))
 
-    async def _saves(self) -> None:
-        """Save what is known a moment after it has changed, so that a burst is written once."""
-        while True:
-            await self._save.wait()
-            await self._clock.sleep(SAVE_DELAY_SECONDS)
-            self._save.clear()
-            self._store()
+    def _told(self) -> Mapping[str, core.PodStatus]:
+        return {**self._before, **self._reporter.statuses()}
 
-    def _store(self) -> None:
-        try:
-            if self._known.index is not None:
-                self._checkpoint.save(self._known)
-            self._statuses.save({**self._before, **self._reporter.statuses()})
-        except OSError as error:
-            log.warning("cannot save the desired state", reason=error)
+    def _cannot_save(self, reason: str) -> None:
+        self._reporter.event(None, reason="CheckpointFailed", type="Warning",
+                             message=f"Cannot save what this node shall run: {reason}")
 
     @property
     def dns_address(self) -> str:
@@ -385,9 +441,10 @@ class Agent:
 
     def find(self, namespace: str, name: str) -> PodView | None:
         """Return the pod of that name; one that is going only while there is no newer one."""
-        found = [each for each in self.pods() if (each.namespace, each.name) == (namespace, name)]
-        staying = [each for each in found if not self._workers[each.uid].state.deleting]
-        return next(iter(staying or found), None)
+        found = [worker for worker in self._workers.values() if (pod := worker.state.pod) is not None
+                 and (pod.metadata.namespace, pod.metadata.name) == (namespace, name)]
+        found.sort(key=lambda worker: worker.state.deleting)
+        return self._pod_view(found[0]) if found else None
 
     def pods(self) -> tuple[PodView, ...]:
         """Return all pods whose desired state is known."""

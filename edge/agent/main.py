@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import fcntl
 import ipaddress
 import os
 import socket
@@ -14,8 +15,8 @@ import ssl
 import struct
 import sys
 from collections.abc import Mapping, Sequence
-from fcntl import ioctl
 from pathlib import Path
+from typing import TextIO
 
 from edge import config, ids, logs
 from edge.agent import enrol, loop, node_status
@@ -37,6 +38,7 @@ from edge.runtime.podman import Podman
 
 DEFAULT_CONFIG = Path("/etc/edge/agent.toml")
 SILENCE_SECONDS = 15.0
+LONGEST_SILENCE_SECONDS = 120.0
 LOOK_SECONDS = 5.0
 SIOCGIFADDR = 0x8915
 
@@ -58,8 +60,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{options.config}: good\n")
         return 0
     logs.configure(settings.log_level)
-    asyncio.run(run(settings, SystemClock(), ids.SystemIds()))
+    try:
+        alone = only_one(settings.run_dir)
+    except OSError as error:
+        sys.stderr.write(f"edge-agent: {error}\n")
+        return 1
+    with alone:
+        asyncio.run(run(settings, SystemClock(), ids.SystemIds()))
     return 0
+
+
+def only_one(run_dir: Path) -> TextIO:
+    """Return a file that is locked until it is closed.
+
+    Raises:
+        OSError: another agent has it, or it cannot be made.
+    """
+    run_dir.mkdir(parents=True, exist_ok=True)
+    file = (run_dir / "agent.lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        whose = file.read(20).strip() or "unknown"
+        file.close()
+        raise OSError(f"another agent (process {whose}) uses {run_dir} on this node; stop it first") from error
+    file.truncate(0)
+    file.write(f"{os.getpid()}\n")
+    file.flush()
+    return file
 
 
 async def run(settings: Settings, clock: Clock, chance: ids.Ids) -> None:
@@ -95,7 +124,7 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
     agent = loop.Agent(_node(settings, identity), bus=bus, runtime=runtime, network=LinuxNetwork(),
                        checkpoint=Checkpoint(settings.data_dir), statuses=Statuses(settings.run_dir / "agent"),
                        clock=clock, boot_id=boot_id, topology_changed=renamed)
-    streams = StreamServer(runtime, agent, _stream_context(identity), clock, settings.node_name)
+    streams = StreamServer(runtime, agent, _stream_context(identity), clock, settings.node_name, agent.images_changed)
     supervisor = Supervisor(clock)
     await bus.start()
     agent.start(supervisor)
@@ -128,15 +157,18 @@ async def _answer(agent: loop.Agent, server: NameServer) -> None:
 
 async def _follow(joining: enrol.Joining, bus: MqttBus, clock: Clock) -> None:
     """Look for the master anew when the bus has been silent for a while: it may have got another address."""
-    silent_since = clock.monotonic()
+    silent_since, patience = clock.monotonic(), SILENCE_SECONDS
     while True:
         await clock.sleep(LOOK_SECONDS)
         if bus.connected:
-            silent_since = clock.monotonic()
-        elif not joining.server and clock.monotonic() - silent_since >= SILENCE_SECONDS:
+            silent_since, patience = clock.monotonic(), SILENCE_SECONDS
+        elif not joining.server and clock.monotonic() - silent_since >= patience:
+            # Each search costs a program's start: a master that is away for days is looked for less and less often.
+            patience = min(patience * 2, LONGEST_SILENCE_SECONDS)
             try:
                 master = await enrol.find(joining)
             except JoinError:
+                silent_since = clock.monotonic()
                 continue
             if master != enrol.remembered(joining.data_dir):
                 log.info("the master has moved", address=master.address)
@@ -187,7 +219,15 @@ def _upstreams() -> tuple[str, ...]:
     except OSError:
         return ()
     own = ipaddress.ip_network("10.96.0.0/12")
-    return tuple(server for server in servers if ":" not in server and ipaddress.ip_address(server) not in own)
+    return tuple(server for server in servers if _is_ipv4(server) and ipaddress.ip_address(server) not in own)
+
+
+def _is_ipv4(text: str) -> bool:
+    try:
+        ipaddress.IPv4Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def interface_address(name: str) -> str:
@@ -196,7 +236,7 @@ def interface_address(name: str) -> str:
         return ""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            answer = ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+            answer = fcntl.ioctl(probe.fileno(), SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
         except OSError:
             return ""
     return socket.inet_ntoa(answer[20:24])

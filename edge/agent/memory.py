@@ -57,7 +57,8 @@ class Stop:
 class Memory:
     """Everything remembered of one pod; maps are by container name or by container id, as said."""
 
-    files_revision: str = ""
+    files_key: str = ""
+    """What the pod's files were made from; empty before they were."""
     images: Mapping[str, Image | None] = field(default_factory=dict)
     """By reference, as far as looked up."""
     pulls: Mapping[str, Pull] = field(default_factory=dict)
@@ -126,6 +127,11 @@ def pull_failed(memory: Memory, name: str, attempt: int, reason: str, message: s
 def found(memory: Memory, reference: str, image: Image | None) -> Memory:
     """Return the memory with what is known of an image."""
     return replace(memory, images={**memory.images, reference: image})
+
+
+def images_changed(memory: Memory) -> Memory:
+    """Return the memory without what failed or was missing, after images came to the node."""
+    return replace(memory, images={}, pulls={name: pull for name, pull in memory.pulls.items() if not pull.reason})
 
 
 def created(memory: Memory, name: str, failed_at: float | None, now: float) -> Memory:

@@ -84,13 +84,13 @@ def _stale_init(view: View) -> tuple[Action, ...]:
 
 def _write_volumes(view: View) -> Plan | None:
     assert view.desired is not None
-    if view.memory.files_revision == view.desired.revision and view.has_files:
+    if view.memory.files_key == view.files_key and view.has_files:
         return None
     try:
         layout = volumes.layout(view.desired, view.address, view.around)
     except (volumes.NotReadyError, environment.UnresolvedError) as error:
         return Plan((Emit(f"FailedMount/{view.desired.revision}/{error}", "FailedMount", str(error), "Warning"),))
-    return Plan((WriteVolumes(layout, view.desired.revision),))
+    return Plan((WriteVolumes(layout, view.files_key),))
 
 
 def _init(view: View) -> tuple[list[Plan], bool]:

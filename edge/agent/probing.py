@@ -65,6 +65,7 @@ class Prober:
 
     async def run(self) -> None:
         """Probe until cancelled."""
+        self._in_flight.clear()
         async with asyncio.TaskGroup() as group:
             while True:
                 due = self._due()
@@ -85,8 +86,10 @@ class Prober:
         return found
 
     async def _probe(self, container_id: str, track: Track) -> None:
-        target = self._targets[container_id]
+        target = self._targets.get(container_id)
         try:
+            if target is None:
+                return  # It has ended in this very moment.
             success, text = await attempt(self._runtime, target, track.probe)
         finally:
             self._in_flight.discard((container_id, track.kind))
@@ -173,7 +176,8 @@ def _why(error: OSError) -> str:
 
 def _unchecked() -> ssl.SSLContext:
     # Kubernetes does not check the certificates of HTTPS probes: a pod signs its own.
-    context = ssl.create_default_context()
+    # Not create_default_context, which reads all the authorities of the system at each probe.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -42,9 +43,11 @@ class NodeReport:
 
 
 class Reporter:
-    """Sends the reports of one node, in one sequence."""
+    """Sends the reports of one node, in one sequence. `changed` hears of each new word on a pod."""
 
-    def __init__(self, bus: Bus, clock: Clock, node: str, boot_id: str) -> None:
+    def __init__(self, bus: Bus, clock: Clock, node: str, boot_id: str,
+                 changed: Callable[[], None] = lambda: None) -> None:
+        self._changed = changed
         self._bus, self._clock, self._node, self._boot_id = bus, clock, node, boot_id
         self._sequence = 0
         self._pods: dict[str, PodReport] = {}
@@ -61,11 +64,13 @@ class Reporter:
             self._pods[uid] = report
             self._pending.add(uid)
             self._wake.set()
+            self._changed()
 
     def forget(self, uid: str) -> None:
         """Report a pod no more."""
         self._pods.pop(uid, None)
         self._pending.discard(uid)
+        self._changed()
 
     def node(self, report: NodeReport) -> None:
         """Report the node."""
@@ -125,7 +130,8 @@ class Reporter:
             try:
                 await self._send_pod(uid, self._pods[uid])
             except BusUnavailable:
-                self._pending.add(uid)
+                if uid in self._pods:
+                    self._pending.add(uid)
                 raise
         while self._events:
             event = self._events[0]

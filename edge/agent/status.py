@@ -121,7 +121,7 @@ def _waiting(view: View, container: core.Container, *, init: bool) -> tuple[str,
     """Return why a container that was never made waits."""
     creating = _creating(view)
     networked = view.pod.spec.host_network or view.sandbox is not None
-    if view.deleting or not networked or view.memory.files_revision == "" or _behind_init(view, container, init=init):
+    if view.deleting or not networked or view.memory.files_key == "" or _behind_init(view, container, init=init):
         return creating, ""
     step = starting.step(view, container)
     return step.reason or creating, step.message

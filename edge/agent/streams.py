@@ -37,12 +37,13 @@ class StreamServer:
     """Serves streams until `stop`."""
 
     def __init__(
-        self, runtime: Runtime, directory: PodDirectory, ssl_context: ssl.SSLContext, clock: Clock, node_name: str = ""
+        self, runtime: Runtime, directory: PodDirectory, ssl_context: ssl.SSLContext, clock: Clock, node_name: str = "",
+        images_changed: Callable[[], None] = lambda: None,
     ) -> None:
         if ssl_context.verify_mode is not ssl.CERT_REQUIRED:
             raise ValueError("the streams server must require client certificates")
         self._runtime, self._directory, self._clock = runtime, directory, clock
-        self._ssl, self._node_name = ssl_context, node_name
+        self._ssl, self._node_name, self._images_changed = ssl_context, node_name, images_changed
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
         self.port = 0
@@ -110,7 +111,9 @@ class StreamServer:
     async def _load(self, request: web.Request) -> web.Response:
         # Read to its end in any case, or the sender would see a reset connection in place of the answer.
         archive: AsyncIterator[bytes] = request.content.iter_chunked(UPLOAD_CHUNK_BYTES)
-        return web.json_response({"names": await self._runtime.load(archive)})
+        names = await self._runtime.load(archive)
+        self._images_changed()
+        return web.json_response({"names": names})
 
     async def _logs(self, request: web.Request) -> web.StreamResponse:
         pod, name, container = self._container(request)

@@ -49,6 +49,13 @@ class View:
         return self.desired.pod
 
     @property
+    def files_key(self) -> str:
+        """What the pod's files are made from; when it changes they are looked at again."""
+        revision, around = self.desired.revision if self.desired is not None else "", self.around
+        return "\n".join((revision, self.address, around.cluster.dns_address, around.cluster.domain,
+                          around.host_resolv_conf))
+
+    @property
     def address(self) -> str:
         """The pod's own address; on the host network the node's; empty until there is one."""
         if self.desired is not None and self.desired.pod.spec.host_network:

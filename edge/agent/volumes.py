@@ -272,6 +272,7 @@ def mounts(container: core.Container, attempt: int, desired: messages.DesiredPod
     """
     pod, uid = desired.pod, desired.pod.metadata.uid
     pod_dir, sources = around.pod_dir(uid), _sources(desired, around)
+    given = {volume.name for volume in pod.spec.volumes if volume.host_path is None and volume.empty_dir is None}
     found = [Mount(source=f"{pod_dir}/etc/{name}", destination=f"/etc/{name}") for name in names.mounted(pod)]
     found.append(Mount(source=f"{pod_dir}/termination/{container.name}-{attempt}",
                        destination=container.termination_message_path or "/dev/termination-log"))
@@ -280,7 +281,9 @@ def mounts(container: core.Container, attempt: int, desired: messages.DesiredPod
             raise NotReadyError(f'container {container.name} mounts the volume "{mount.name}", which is not in the pod')
         sub = _sub_path(mount, env)
         source = f"{sources[mount.name]}/{sub}" if sub else sources[mount.name]
-        found.append(Mount(source=source, destination=mount.mount_path, read_only=bool(mount.read_only),
+        # As from the kubelet: what the node writes again by itself is not for the container to write.
+        found.append(Mount(source=source, destination=mount.mount_path,
+                           read_only=bool(mount.read_only) or mount.name in given,
                            propagation=_PROPAGATION.get(mount.mount_propagation or "", "rprivate")))
     taken = {mount.destination.rstrip("/") for mount in found}
     if needs_account(desired) and SERVICE_ACCOUNT_PATH not in taken:

@@ -39,11 +39,20 @@ class Worker:
 
     def want(self, desired: messages.DesiredPod | None, *, deleting: bool) -> None:
         """Take a new desired state; None keeps the one before, for a pod that is no longer listed."""
+        state = self.state
+        before = (state.desired, state.deleting, state.unlisted)
         if desired is not None:
-            self.state.desired = desired
-        self.state.deleting = self.state.deleting or deleting
-        self.state.unlisted = desired is None
-        self.wake()
+            state.desired = desired
+        state.deleting = state.deleting or deleting
+        state.unlisted = desired is None
+        if before != (state.desired, state.deleting, state.unlisted):
+            self.wake()
+
+    def images_changed(self) -> None:
+        """Look again for images that could not be pulled."""
+        if any(pull.reason for pull in self.state.memory.pulls.values()) or None in self.state.memory.images.values():
+            self.state.memory = memory.images_changed(self.state.memory)
+            self.wake()
 
     def wake(self) -> None:
         """Look again soon."""
@@ -88,6 +97,7 @@ class Worker:
             if not await self._executor.perform(action):
                 break
         if self.state.memory.forgotten:
+            await asyncio.to_thread(files.remove_logs, view.around.log_dir, view.uid)
             self._report_gone(view)
         return 0.0 if decided.actions else decided.requeue_after
 
@@ -158,7 +168,6 @@ class Worker:
         if view.desired is None:
             return
         metadata = view.pod.metadata
-        execute.remove_logs(view.around, view.pod)
         # One that is no longer listed is gone for the server already.
         if metadata.deletion_timestamp is not None and self.state.previous is not None:
             self._ports.reporter.pod(view.uid, PodReport(metadata.namespace, metadata.name, self.state.previous,

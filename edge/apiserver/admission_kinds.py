@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -129,9 +129,13 @@ def _namespace(namespace: core.Namespace) -> core.Namespace:
         status=msgspec.structs.replace(namespace.status, phase="Active"))
 
 
+_OPEN_TYPES = ("NodePort", "LoadBalancer")
+_BALANCED = ("allocate_load_balancer_node_ports", "load_balancer_class", "health_check_node_port")
+
+
 def _keep_allocated(new: core.Service, old: core.Service) -> core.Service:
     """Keep the cluster IP and node ports of a service whose new manifest does not name them."""
-    spec = new.spec
+    spec = _of_its_type(new.spec, old.spec)
     if spec.type != "ExternalName" and old.spec.type != "ExternalName" and not spec.cluster_ip:
         spec = msgspec.structs.replace(spec, cluster_ip=old.spec.cluster_ip, cluster_ips=old.spec.cluster_ips)
     if spec.type in ("NodePort", "LoadBalancer") and old.spec.type in ("NodePort", "LoadBalancer"):
@@ -143,3 +147,23 @@ def _keep_allocated(new: core.Service, old: core.Service) -> core.Service:
                    if not was.node_port):
             spec = msgspec.structs.replace(spec, ports=ports)
     return msgspec.structs.replace(new, spec=spec)
+
+
+def _of_its_type(new: core.ServiceSpec, old: core.ServiceSpec) -> core.ServiceSpec:
+    """Drop what only the type before had and what came back as it was: a patch of the type alone has to work.
+
+    https://kubernetes.io/docs/reference/kubernetes-api/service-resources/service-v1/#ServiceSpec
+    """
+    changes: dict[str, Any] = {}
+    if new.type == "ExternalName" and old.type != "ExternalName" and new.cluster_ip == old.cluster_ip:
+        changes |= {"cluster_ip": "", "cluster_ips": ()}
+    if new.type not in _OPEN_TYPES and old.type in _OPEN_TYPES:
+        before = {port.node_port for port in old.ports}
+        changes["ports"] = tuple(msgspec.structs.replace(port, node_port=0) if port.node_port in before else port
+                                 for port in new.ports)
+        if not new.external_ips and new.external_traffic_policy == old.external_traffic_policy:
+            changes["external_traffic_policy"] = ""
+    if new.type != "LoadBalancer" and old.type == "LoadBalancer":
+        blank = core.ServiceSpec()
+        changes |= {name: getattr(blank, name) for name in _BALANCED if getattr(new, name) == getattr(old, name)}
+    return msgspec.structs.replace(new, **changes)

@@ -7,6 +7,7 @@ https://kubernetes.io/docs/concepts/services-networking/cluster-ip-allocation/
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -83,7 +84,7 @@ def _check_address(service: core.Service, wanted: str, others: Used) -> None:
 def _free_address(service: core.Service, others: Used) -> str:
     first = int(SERVICE_NETWORK.network_address)
     size = SERVICE_NETWORK.num_addresses
-    for offset in (*range(_STATIC_ADDRESSES, size - 1), *range(1, _STATIC_ADDRESSES)):
+    for offset in itertools.chain(range(_STATIC_ADDRESSES, size - 1), range(1, _STATIC_ADDRESSES)):
         address = str(ipaddress.IPv4Address(first + offset))
         if address not in others.addresses and address not in RESERVED_ADDRESSES:
             return address
@@ -126,8 +127,7 @@ def _check_port(service: core.Service, index: int, wanted: int, others: Used) ->
 
 def _free_port(service: core.Service, taken: set[int]) -> int:
     first: int = FIRST_NODE_PORT + _STATIC_PORTS
-    candidates: tuple[int, ...] = (*range(first, LAST_NODE_PORT + 1), *range(FIRST_NODE_PORT, first))
-    for number in candidates:
+    for number in itertools.chain(range(first, LAST_NODE_PORT + 1), range(FIRST_NODE_PORT, first)):
         if number not in taken:
             return number
     raise _invalid(service, "spec.ports[0].nodePort", "Invalid value: 0: failed to allocate a nodePort: range is full")

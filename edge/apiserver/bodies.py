@@ -13,7 +13,9 @@ from edge.apiserver import protobuf
 
 LARGEST_REQUEST_BYTES = 3 * 1024 * 1024
 LARGEST_OBJECT_BYTES = 1_572_864
-_YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml", "application/apply-patch+yaml")
+DEEPEST_YAML = 100
+MOST_YAML_NODES = 500_000
+_YAML_TYPES = ("application/yaml", "application/x-yaml", "text/yaml")
 _JSON_TYPES = ("", "application/json", "text/plain", "*/*")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -68,9 +70,36 @@ def read(body: bytes, content_type: str) -> Any:
 
 def _yaml(body: bytes) -> Any:
     try:
+        _check_yaml(body)
         return yaml.load(body, Loader=_Timestamps)  # noqa: S506 - built on the safe loader
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise errors.BadRequest(f"error converting YAML to JSON: {error}") from error
+
+
+def _check_yaml(body: bytes) -> None:
+    """Raise ValueError for what would be too deep or too large once it is built.
+
+    The C loader builds by recursion, and without this a few thousand brackets end the process; an alias costs a few
+    bytes and stands for as much as its anchor.
+    """
+    open_nodes: list[tuple[str, int]] = []
+    by_anchor: dict[str, int] = {}
+    total = 0
+    for event in yaml.parse(body, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append((event.anchor or "", total))
+            if len(open_nodes) > DEEPEST_YAML:
+                raise ValueError("exceeded max depth")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = open_nodes.pop()
+            by_anchor[anchor] = total - before + 1
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor == event.anchor for anchor, _ in open_nodes):
+                raise ValueError("an anchor contains itself")
+            total += by_anchor.get(event.anchor or "", 0)
+        total += isinstance(event, yaml.NodeEvent)
+        if total > MOST_YAML_NODES:
+            raise ValueError("document contains excessive aliasing")
 
 
 def mapping(value: Any) -> dict[str, Any]:

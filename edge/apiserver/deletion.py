@@ -18,6 +18,8 @@ from edge.api import core, errors, meta, scheme, times
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
 _FINISHED = ("Succeeded", "Failed")
 DEFAULT_GRACE_SECONDS = 30
+LONGEST_GRACE_SECONDS = 10 * 365 * 24 * 3600
+"""More than this cannot be written as a time of the calendar, and then the pod could not be deleted at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +129,16 @@ def _grace_seconds(obj: meta.Object, options: DeleteOptions) -> int:
     if not isinstance(obj, core.Pod) or not obj.spec.node_name or obj.status.phase in _FINISHED:
         return 0
     if options.grace_period_seconds is not None:
-        return max(options.grace_period_seconds, 0)
+        return _bounded(options.grace_period_seconds)
     if obj.metadata.deletion_grace_period_seconds is not None:
         return obj.metadata.deletion_grace_period_seconds
     own = obj.spec.termination_grace_period_seconds
-    return DEFAULT_GRACE_SECONDS if own is None else max(own, 0)
+    return DEFAULT_GRACE_SECONDS if own is None else _bounded(own)
+
+
+def _bounded(seconds: int) -> int:
+    """Return a grace period that can be kept; a negative one counts as one second, as in Kubernetes."""
+    return min(seconds, LONGEST_GRACE_SECONDS) if seconds >= 0 else 1
 
 
 def _finalizers(present: tuple[str, ...], policy: str) -> tuple[str, ...]:

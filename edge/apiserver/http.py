@@ -122,8 +122,10 @@ class ApiServer:
             response = await self._answer(request)
         except errors.ApiError as error:
             response = http_answers.failure(request, error)
-        except (ConnectionError, asyncio.CancelledError):
+        except asyncio.CancelledError:
             raise
+        except ConnectionError:
+            return http_answers.Taken()  # The client is gone, and nobody is left to be answered.
         except Exception as error:  # noqa: BLE001 - one bad request must not take the connection's others along
             log.error("request failed", cause=error, method=request.method, path=request.path)
             problem = errors.ApiError(f"Internal error occurred: {type(error).__name__}")

@@ -19,8 +19,10 @@ from edge.apiserver.service import Service
 from edge.apiserver.service_subresources import SignToken
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
-STRATEGIC_PATCH, APPLY_PATCH = "application/strategic-merge-patch+json", "application/apply-patch+yaml"
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH)
+STRATEGIC_PATCH = "application/strategic-merge-patch+json"
+# Not application/apply-patch+yaml: merged without field owners it would keep what an applier has left out. Clients that
+# are refused say that server-side apply is not available here.
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
 _OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize")
 
 
@@ -105,6 +107,7 @@ class Resources:
             if asked.verb != "create":
                 raise _not_allowed()
             return await self._posts[asked.subresource](call)
+        _check_scope(asked, resource)
         self._check_verb(call)
         return await self._verbs[asked.verb](call)
 
@@ -159,11 +162,7 @@ class Resources:
     async def _patch(self, call: Call) -> web.StreamResponse:
         asked = call.asked
         media = patch_type(call.content_type)
-        body = bodies.read(call.body, "application/yaml" if media == APPLY_PATCH else "application/json")
-        if media == APPLY_PATCH and not asked.subresource:
-            created = await self._apply_new(call, bodies.mapping(body))
-            if created is not None:
-                return created
+        body = bodies.read(call.body, "application/json")
         warnings: list[str] = []
 
         def change(old: meta.Object) -> meta.Object:
@@ -177,23 +176,6 @@ class Resources:
         record = await self._service.update(call.resource, asked.namespace, asked.name, change,
                                             subresource=asked.subresource, dry_run=asked.options.dry_run)
         return http_answers.answer(call.http, call.view.object(record.value), warnings=warnings)
-
-    async def _apply_new(self, call: Call, body: dict[str, Any]) -> web.StreamResponse | None:
-        """Create what is applied if it is not there yet; None when it is."""
-        asked = call.asked
-        if not asked.options.field_manager:
-            raise errors.BadRequest("PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is "
-                                    "required for apply patch")
-        try:
-            self._service.get(call.resource, asked.namespace, asked.name)
-        except errors.NotFound:
-            metadata = body.get("metadata")
-            metadata = {**(metadata if isinstance(metadata, dict) else {}), "name": asked.name}
-            decoded = self._decode(call, {**body, "metadata": metadata})
-            record = await self._service.create(call.resource, asked.namespace, decoded.obj, call.user,
-                                                dry_run=asked.options.dry_run)
-            return http_answers.answer(call.http, call.view.object(record.value), 201, warnings=decoded.warnings)
-        return None
 
     def _delete_options(self, call: Call) -> deletion.DeleteOptions:
         options = call.asked.options
@@ -256,6 +238,17 @@ class Resources:
         return http_answers.as_json(call.http, made, 201)
 
 
+def _check_scope(asked: ResourceRequest, resource: scheme.Resource) -> None:
+    """Refuse paths Kubernetes does not have: cluster-wide kinds in a namespace, writes across all namespaces."""
+    if not resource.namespaced and asked.namespace and resource.type is not core.Namespace:
+        raise not_served()
+    if resource.namespaced and not asked.namespace:
+        if asked.name:
+            raise not_served()
+        if asked.verb not in ("list", "watch"):
+            raise _not_allowed()
+
+
 def patch_type(content_type: str) -> str:
     """Return the kind of patch. Raises errors.UnsupportedMediaType."""
     media = bodies.media_type(content_type)
@@ -266,7 +259,7 @@ def patch_type(content_type: str) -> str:
 
 
 def patched(media: str, kind: type[meta.Object], current: dict[str, Any], body: Any) -> dict[str, Any]:
-    """Return the object with the patch applied. An applied configuration is merged like a strategic patch."""
+    """Return the object with the patch applied."""
     if media == JSON_PATCH:
         return patch.json_patch(current, body)
     change = bodies.mapping(body)

@@ -17,6 +17,11 @@ from edge.apiserver.render import View
 from edge.apiserver.service import Service
 
 
+SLOWEST_SECONDS = 60.0
+"""A client that has taken nothing for this long is given up; what waits for it is in memory."""
+MOST_WATCHES = 5000
+
+
 class Streamer:
     """Runs the watches of all clients; they share the lines that are the same for all."""
 
@@ -36,6 +41,9 @@ class Streamer:
                   namespace: str) -> web.StreamResponse:
         """Answer a watch request. Options that do not parse are raised, what comes later is an ERROR event."""
         service_watch.check(view.resource, asked.options)
+        if len(self._tasks) >= MOST_WATCHES:
+            raise errors.TooManyRequests(f"{MOST_WATCHES} watches are open, try again later",
+                                         details={"retryAfterSeconds": 1})
         notices = service_watch.watch(self._service, view.resource, namespace, asked.options, asked.api_version)
         response = web.StreamResponse()
         response.headers["Content-Type"] = view.wanted.content_type
@@ -43,11 +51,11 @@ class Streamer:
         response.enable_chunked_encoding()
         task = asyncio.current_task()
         assert task is not None
-        await response.prepare(request)
         self._tasks.add(task)
         try:
+            await response.prepare(request)
             async with contextlib.aclosing(notices):
-                await self._write(response, view, notices)
+                await self._write(request, response, view, notices)
         except errors.ApiError as error:
             await response.write(watching.line(watching.ERROR, msgspec.json.encode(error.status())))
         except asyncio.CancelledError:
@@ -59,12 +67,21 @@ class Streamer:
         await response.write_eof()
         return response
 
-    async def _write(self, response: web.StreamResponse, view: View,
-                     notices: AsyncGenerator[watching.Notice, None]) -> None:
+    async def _write(self, request: web.BaseRequest, response: web.StreamResponse, view: View,
+                     notices: AsyncGenerator[list[watching.Notice], None]) -> None:
         first = True
-        async for notice in notices:
-            await response.write(self._line(view, notice, first))
-            first = False
+        async for together in notices:
+            lines = []
+            for notice in together:
+                lines.append(self._line(view, notice, first))
+                first = False
+            try:
+                async with asyncio.timeout(SLOWEST_SECONDS):
+                    await response.write(b"".join(lines))
+            except TimeoutError as error:
+                if request.transport is not None:
+                    request.transport.abort()
+                raise ConnectionResetError("the client takes nothing any more") from error
 
     def _line(self, view: View, notice: watching.Notice, first: bool) -> bytes:
         bookmark = notice.type == watching.BOOKMARK

@@ -47,8 +47,9 @@ class LocalClient:
         options = Options(label_selector=labels, field_selector=fields, resource_version=resource_version,
                           bookmarks=True, timeout_seconds=_FOREVER_SECONDS)
         async with contextlib.aclosing(service_watch.watch(self._service, resource, namespace, options)) as notices:
-            async for notice in notices:
-                yield WatchEvent(notice.type, self._of_notice(kind, notice))
+            async for together in notices:
+                for notice in together:
+                    yield WatchEvent(notice.type, self._of_notice(kind, notice))
 
     async def create(self, obj: O) -> O:
         record = await self._service.create(scheme.of_type(type(obj)), obj.metadata.namespace, obj, self._user)

@@ -15,8 +15,7 @@ from edge.apiserver import openapi_schemas as schemas
 
 Operation = dict[str, Any]
 
-_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-            "application/apply-patch+yaml")
+_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
 _PARAMETERS: dict[str, tuple[str, str]] = {
     "allowWatchBookmarks": ("boolean", "Send a bookmark from time to time during a watch."),
     "continue": ("string", "Token of the previous page."),

@@ -130,7 +130,8 @@ def _resource(segments: list[str]) -> tuple[str, str, str, str, str]:
         namespace = unquote(segments[1])
     parts = [unquote(segment) for segment in segments[:3]] + ["", "", ""]
     tail = "/".join(segments[3:])
-    if tail and parts[2] != "proxy":
+    # A slash that was written as %2F is part of a name, and no name has one.
+    if (tail and parts[2] != "proxy") or any("/" in part for part in (namespace, *parts)):
         return "", "", "", "", ""
     return namespace, parts[0], parts[1], parts[2], tail
 

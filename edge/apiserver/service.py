@@ -6,6 +6,7 @@ Everything here speaks the stored version and hands out records, whose bytes go 
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -102,23 +103,24 @@ class Service:
         selected = selection.parse(resource, options.label_selector, options.field_selector)
         prefix = prefix_of(resource, namespace)
         after, revision = self._place(options, prefix)
-        records: list[Record] = []
+        limit = max(options.limit, 0)
         try:
-            while True:
-                want = options.limit - len(records) if options.limit > 0 else 0
-                page = self.store.list(prefix, limit=want, after_key=after, revision=revision)
-                records += page.records if selected.everything else [r for r in page.records
-                                                                     if selected.matches(r.value)]
-                revision, after = page.revision, page.next_key
-                if not after or len(records) >= options.limit > 0:
-                    break
+            # Who selects gets a page of what is selected, so that everything may have to be looked at for one page.
+            page = self.store.list(prefix, limit=limit if selected.everything else 0, after_key=after,
+                                   revision=revision)
         except store_interface.Compacted as error:
             raise errors.Expired(_TOO_OLD) from error
         except store_interface.FutureRevision as error:
-            raise _too_new(str(revision), self.store.revision) from error
-        token = selection.write_continue(selection.Continue(revision, after)) if after else ""
+            raise too_new(str(revision), self.store.revision) from error
+        records, after = page.records, page.next_key
+        if not selected.everything:
+            found = (record for record in page.records if selected.matches(record.value))
+            records = tuple(itertools.islice(found, limit + 1)) if limit else tuple(found)
+            after = records[limit - 1].key if 0 < limit < len(records) else ""
+            records = records[:limit] if limit else records
+        token = selection.write_continue(selection.Continue(page.revision, after)) if after else ""
         remaining = page.remaining if token and selected.everything else None
-        return Listing(tuple(records), revision, token, remaining)
+        return Listing(records, page.revision, token, remaining)
 
     def _place(self, options: Options, prefix: str) -> tuple[str, int]:
         """Return the key to start after and the snapshot to list (0: the newest)."""
@@ -129,7 +131,7 @@ class Service:
         if options.resource_version_match and not options.resource_version:
             raise errors.BadRequest("resourceVersionMatch is forbidden for list unless resourceVersion is provided")
         if asked > self.store.revision:
-            raise _too_new(options.resource_version, self.store.revision)
+            raise too_new(options.resource_version, self.store.revision)
         return "", asked if options.resource_version_match == "Exact" else 0
 
     # --- writing
@@ -314,7 +316,8 @@ def _encoder(obj: meta.Object) -> store_interface.Encode:
     return encode
 
 
-def _too_new(asked: str, current: int) -> errors.ApiError:
+def too_new(asked: str, current: int) -> errors.ApiError:
+    """Return the 504 of a resourceVersion that has not happened yet."""
     details: Mapping[str, Any] = {"causes": [{"reason": "ResourceVersionTooLarge",
                                               "message": "Too large resource version"}], "retryAfterSeconds": 1}
     return errors.ApiError(f"Timeout: Too large resource version: {asked}, current: {current}", code=504,

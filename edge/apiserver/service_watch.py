@@ -1,14 +1,18 @@
-"""Watches: the objects that are there, then every change, with bookmarks, until the time is up."""
+"""Watches: the objects that are there, then every change, with bookmarks, until the time is up.
+
+What has come meanwhile is handed on together: many events at once cost the reader one turn.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator
 
 from edge.api import errors, scheme
 from edge.apiserver import selection, watching
 from edge.apiserver.paths import Options
-from edge.apiserver.service import Service, prefix_of
+from edge.apiserver.service import Service, prefix_of, too_new
 from edge.apiserver.watching import Notice
 from edge.store import interface as store_interface
 
@@ -17,41 +21,38 @@ LONGEST_SECONDS = 3600.0
 
 
 async def watch(service: Service, resource: scheme.Resource, namespace: str, options: Options,
-                api_version: str = "") -> AsyncGenerator[Notice, None]:
+                api_version: str = "") -> AsyncGenerator[list[Notice], None]:
     """Yield what happens to the selected objects.
 
     Without a resourceVersion (or with "0") everything present comes first, as ADDED.
 
     Raises:
         errors.Expired: when the revision to start after is gone, or the watcher fell too far behind.
+        errors.ApiError: (504) when that revision has not happened yet.
         errors.BadRequest: for options that do not parse.
     """
     selected = selection.parse(resource, options.label_selector, options.field_selector)
     after = selection.revision_number(options.resource_version)
+    version = api_version or resource.api_version
     prefix = prefix_of(resource, namespace)
     present: tuple[store_interface.Record, ...] = ()
     if after == 0 or options.send_initial_events:
         page = service.store.list(prefix)
         present, after = page.records, page.revision
-    events = _events(service, prefix, after)
-    try:
-        for record in present:
-            if selected.matches(record.value):
-                yield watching.initial(record)
-        version = api_version or resource.api_version
+    async with contextlib.aclosing(_events(service, prefix, after)) as events:
+        begin = [watching.initial(record) for record in present if selected.matches(record.value)]
         if options.send_initial_events and options.bookmarks:
-            yield watching.bookmark(resource, version, after, initial_end=True)
-        async for item in _timed(service, events, options, after):
-            if isinstance(item, int):
-                yield watching.bookmark(resource, version, item)
-                continue
-            notice = watching.transition(resource, selected, item)
-            if notice is not None:
-                yield notice
-    finally:
-        close = getattr(events, "aclose", None)
-        if close is not None:
-            await close()
+            begin.append(watching.bookmark(resource, version, after, initial_end=True))
+        if begin:
+            yield begin
+        async with contextlib.aclosing(_timed(service, events, options, after)) as timed:
+            async for changes, told in timed:
+                notices = [notice for change in changes
+                           if (notice := watching.transition(resource, selected, change)) is not None]
+                if told and options.bookmarks:
+                    notices.append(watching.bookmark(resource, version, told))
+                if notices:
+                    yield notices
 
 
 def check(resource: scheme.Resource, options: Options) -> None:
@@ -60,37 +61,45 @@ def check(resource: scheme.Resource, options: Options) -> None:
     selection.revision_number(options.resource_version)
 
 
-def _events(service: Service, prefix: str, after: int) -> AsyncIterator[store_interface.Event]:
+def _events(service: Service, prefix: str, after: int) -> store_interface.Watch:
     try:
         return service.store.watch(prefix, after=after)
     except store_interface.Compacted as error:
         raise _expired(after, service) from error
+    except store_interface.FutureRevision as error:
+        raise too_new(str(after), service.store.revision) from error
 
 
-async def _timed(service: Service, events: AsyncIterator[store_interface.Event], options: Options,
-                 after: int) -> AsyncIterator[store_interface.Event | int]:
-    """Yield events, and a revision whenever a bookmark is due; end when the time is up."""
-    clock = service.clock
+async def _timed(service: Service, events: store_interface.Watch, options: Options,
+                 after: int) -> AsyncGenerator[tuple[list[store_interface.Event], int], None]:
+    """Yield changes, with a revision everything up to which has been told when a bookmark is due, also at the end."""
+    clock, loop = service.clock, asyncio.get_running_loop()
     seconds = LONGEST_SECONDS if options.timeout_seconds is None else float(max(options.timeout_seconds, 0))
     deadline = clock.monotonic() + (seconds or LONGEST_SECONDS)
-    while True:
-        # Whatever is committed by now has been handed to this watch; if nothing comes, it has all been told.
-        told = max(service.store.revision, after)
-        left = deadline - clock.monotonic()
-        if left <= 0:
-            return
-        try:
-            async with asyncio.timeout(min(left, BOOKMARK_SECONDS)):
-                event = await anext(events)
-        except TimeoutError:
-            if options.bookmarks:
-                yield told
-            continue
-        except StopAsyncIteration:
-            return
-        except store_interface.Compacted as error:
-            raise _expired(after, service) from error
-        yield event
+    due = min(clock.monotonic() + BOOKMARK_SECONDS, deadline)
+    timer = loop.call_later(due - clock.monotonic(), events.wake)
+    try:
+        while (changes := await _next(service, events, after)) is not None:
+            # Whatever is visible by now has been handed to this watch, and `changes` is all of it.
+            told, now = 0, clock.monotonic()
+            if now >= due:
+                told = max(service.store.revision, after)
+                due = min(now + BOOKMARK_SECONDS, deadline)
+            if not changes or told:
+                timer.cancel()
+                timer = loop.call_later(max(due - now, 0.001), events.wake)
+            yield changes, told
+            if now >= deadline:
+                return
+    finally:
+        timer.cancel()
+
+
+async def _next(service: Service, events: store_interface.Watch, after: int) -> list[store_interface.Event] | None:
+    try:
+        return await events.batch()
+    except store_interface.Compacted as error:
+        raise _expired(after, service) from error
 
 
 def _expired(after: int, service: Service) -> errors.Expired:

@@ -18,6 +18,7 @@ from edge.store.interface import Event, Record
 ADDED, MODIFIED, DELETED, BOOKMARK, ERROR = "ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _CACHED_LINES = 256
+_LARGEST_CACHED_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Lines:
         found = self._lines.get(at)
         if found is None:
             found = line(notice.type, notice.value)
+            if len(found) > _LARGEST_CACHED_BYTES:
+                return found
             while len(self._lines) >= _CACHED_LINES:
                 self._lines.pop(next(iter(self._lines)))
             self._lines[at] = found

@@ -59,17 +59,18 @@ class Recorder:
         """Create the event, or count it when the same was recorded before. `kind` is Normal or Warning."""
         subject = (about.kind, about.namespace, about.uid or about.name, about.field_path, kind, reason)
         text = message if len(message) <= LONGEST_MESSAGE else message[:LONGEST_MESSAGE - 3] + "..."
-        identity = (subject, text)
+        identity, stamp = (subject, text), self._stamp()
         if identity not in self._written and self._is_crowded(subject):
             text = f"(combined from similar events): {text}"[:LONGEST_MESSAGE]
             identity = (subject, "")
         try:
             async with self._turn:
-                await self._write(identity, about, text)
+                await self._write(identity, about, text, stamp)
         except errors.ApiError as error:
             log.debug("event not written", reason=reason, object=about.name, error=error.message)
 
-    async def _write(self, identity: tuple[_Subject, str], about: meta.ObjectReference, text: str) -> None:
+    async def _write(self, identity: tuple[_Subject, str], about: meta.ObjectReference, text: str,
+                     stamp: int) -> None:
         known = self._written.get(identity)
         now = times.render(self._clock.now())
         if known is not None:
@@ -81,14 +82,14 @@ class Recorder:
                 return
             except errors.NotFound:
                 del self._written[identity]  # Expired in the meantime: begin anew.
-        event = self._event(identity[0], about, text, now)
+        event = self._event(identity[0], about, text, now, stamp)
         await self._client.create(event)
         self._written[identity] = _Written(event.metadata.name, event.metadata.namespace, 1)
         while len(self._written) > REMEMBERED:
             self._written.popitem(last=False)
 
-    def _event(self, subject: _Subject, about: meta.ObjectReference, text: str, now: str) -> core.Event:
-        name = f"{about.name[:LONGEST_NAME]}.{self._stamp():x}{self._ids.suffix(3)}"
+    def _event(self, subject: _Subject, about: meta.ObjectReference, text: str, now: str, stamp: int) -> core.Event:
+        name = f"{about.name[:LONGEST_NAME]}.{stamp:x}{self._ids.suffix(3)}"
         return core.Event(
             api_version="v1", kind="Event", type=subject[4], reason=subject[5], message=text, involved_object=about,
             metadata=meta.ObjectMeta(name=name, namespace=about.namespace or "default"), source=self._source, count=1,

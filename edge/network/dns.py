@@ -21,6 +21,9 @@ TCP_IDLE_SECONDS = 10.0
 MAX_FORWARDED = 256
 """Questions on their way to other name servers at one time; further ones are refused rather than piled up."""
 
+MAX_CONNECTIONS = 64
+"""Over TCP; a pod that opens more than that gets them closed."""
+
 log = logs.get("dns")
 
 
@@ -34,6 +37,7 @@ class NameServer:
         self._transport: asyncio.DatagramTransport | None = None
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._connections = 0
 
     def use(self, zone: Zone) -> None:
         """Answer from this zone from now on."""
@@ -90,6 +94,17 @@ class NameServer:
         self._send(packets.failure(packet, packets.SERVFAIL), sender)
 
     async def _serve_tcp(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._connections >= MAX_CONNECTIONS:
+            writer.close()
+            return
+        self._connections += 1
+        try:
+            await self._converse(reader, writer)
+        finally:
+            self._connections -= 1
+            writer.close()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
             while True:
                 async with asyncio.timeout(TCP_IDLE_SECONDS):
@@ -100,7 +115,6 @@ class NameServer:
                     reply = await self._forward_stream(packet)
                 writer.write(struct.pack("!H", len(reply)) + reply)
                 await writer.drain()
-        writer.close()
 
     async def _forward_stream(self, packet: bytes) -> bytes:
         for upstream in self._upstreams():

@@ -13,6 +13,7 @@ import json
 from pathlib import Path
 
 from edge.network.interface import Links, NetworkFailure, Sandbox
+from edge.network.ruleset import TABLE
 
 BRIDGE = "edge0"
 PREFIX = "edge-"
@@ -39,6 +40,16 @@ class LinuxNetwork:
             return known[pod_uid]
         name, link = PREFIX + pod_uid, link_name(pod_uid)
         await self._remove(pod_uid)
+        try:
+            await self._attach(name, link, address, prefix_length, gateway)
+        except NetworkFailure:
+            # Nobody would take a half made one away when the pod is deleted before the next attempt.
+            await self._remove(pod_uid)
+            raise
+        sandbox = known[pod_uid] = Sandbox(pod_uid, str(NAMESPACES / name), address)
+        return sandbox
+
+    async def _attach(self, name: str, link: str, address: str, prefix_length: int, gateway: str) -> None:
         await _run("ip", "netns", "add", name)
         await _run("ip", "-batch", "-", text=(
             f"link add name {link} type veth peer name eth0 netns {name}\n"
@@ -48,8 +59,6 @@ class LinuxNetwork:
         await _run("ip", "-n", name, "-batch", "-", text=(
             f"link set dev lo up\naddress add {address}/{prefix_length} dev eth0\nlink set dev eth0 up\n"
             f"route add default via {gateway} dev eth0 onlink\n"))
-        sandbox = known[pod_uid] = Sandbox(pod_uid, str(NAMESPACES / name), address)
-        return sandbox
 
     async def detach(self, pod_uid: str) -> None:
         await self._remove(pod_uid)
@@ -78,9 +87,11 @@ class LinuxNetwork:
             await _run("ip", "-force", "-batch", "-", text="".join(lines))
 
     async def apply_ruleset(self, ruleset: str) -> None:
-        if ruleset != self._ruleset:
-            await _run("nft", "-f", "-", text=ruleset)
-            self._ruleset = ruleset
+        # Another program may have flushed all tables; loading ours anew without need would forget affinities.
+        if ruleset == self._ruleset and f"table ip {TABLE}\n" in await _run("nft", "list", "tables", "ip"):
+            return
+        await _run("nft", "-f", "-", text=ruleset)
+        self._ruleset = ruleset
 
     async def _drop_other_addresses(self, wanted: str) -> None:
         """Remove bridge addresses of an earlier subnet: a node that joined another rack."""

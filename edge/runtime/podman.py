@@ -12,6 +12,7 @@ import contextlib
 import os
 import signal as signals
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import aiohttp
 import msgspec
 
 from edge.clock import Clock
-from edge.runtime import references, specgen, states
+from edge.runtime import podman_oom, references, specgen, states
 from edge.runtime.containers import (
     Container,
     ContainerSpec,
@@ -35,6 +36,8 @@ from edge.runtime.containers import (
 from edge.runtime.podman_streams import HijackedSession, failure, hijack, until_ended
 
 API = "/v4.0.0/libpod"
+# One that hangs is found out soon: the node is not ready then.
+PING_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)
 CALL_TIMEOUT = aiohttp.ClientTimeout(total=120, sock_connect=5)
 LONG_TIMEOUT = aiohttp.ClientTimeout(total=1800, sock_connect=5)
 ENDLESS_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
@@ -61,7 +64,7 @@ class Podman:
     async def version(self) -> str:
         # Podman answers /version by asking dpkg and rpm about conmon and crun, a dozen processes; a ping says it too.
         with _translated(self._socket):
-            async with self._session().get(f"http://podman{API}/_ping", timeout=CALL_TIMEOUT) as response:
+            async with self._session().get(f"http://podman{API}/_ping", timeout=PING_TIMEOUT) as response:
                 if response.status >= 400:
                     raise failure(response.status, await response.read())
                 return f"podman://{response.headers.get('Libpod-API-Version', '')}"
@@ -85,7 +88,10 @@ class Podman:
                 inspection = await self._call("GET", f"/containers/{container_id}/json")
             except NoSuchContainer:
                 return None
-            self._endings[container_id] = states.ending(inspection)
+            ending = states.ending(inspection)
+            if ending.exit_code == states.KILLED and not ending.oom_killed:
+                ending = replace(ending, oom_killed=await asyncio.to_thread(podman_oom.killed, container_id))
+            self._endings[container_id] = ending
         return self._endings[container_id]
 
     async def images(self) -> tuple[Image, ...]:

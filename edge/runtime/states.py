@@ -16,6 +16,8 @@ POD_NAMESPACE = "edge.pod.namespace"
 CONTAINER_NAME = "edge.container.name"
 ATTEMPT = "edge.container.attempt"
 SPEC_HASH = "edge.spec.hash"
+KILLED = 137
+"""The exit code after SIGKILL, which the kernel sends too when memory is short."""
 
 _STATES = {
     "configured": State.CREATED,
@@ -38,6 +40,7 @@ class Ending:
     error: str
     started_at: str
     finished_at: str
+    exit_code: int = 0
 
 
 def container(row: Mapping[str, Any], ending: Ending | None = None) -> Container | None:
@@ -80,6 +83,7 @@ def ending(inspection: Mapping[str, Any]) -> Ending:
         error=str(state.get("Error") or ""),
         started_at=when(str(state.get("StartedAt") or "")),
         finished_at=when(str(state.get("FinishedAt") or "")),
+        exit_code=int(state.get("ExitCode") or 0),
     )
 
 

@@ -46,6 +46,29 @@ class Page:
     remaining: int
 
 
+class Watch(Protocol):
+    """The changes of one prefix, for one reader."""
+
+    def __aiter__(self) -> AsyncIterator[Event]: ...
+
+    async def __anext__(self) -> Event: ...
+
+    async def batch(self) -> list[Event] | None:
+        """Return all that has come, waiting for it; nothing after `wake`; None when the watch has ended.
+
+        Raises Compacted when this watcher fell too far behind.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let `batch` return although nothing has come."""
+        ...
+
+    async def aclose(self) -> None:
+        """End the watch early."""
+        ...
+
+
 class KeyExists(Exception):
     """Create found the key taken."""
 
@@ -113,7 +136,7 @@ class Store(Protocol):
         """Delete if the revision is still `expected`; `encode` makes the last value watchers see."""
         ...
 
-    def watch(self, prefix: str, *, after: Revision) -> AsyncIterator[Event]:
+    def watch(self, prefix: str, *, after: Revision) -> Watch:
         """Yield every change of keys with `prefix` after that revision, in order, none lost or repeated.
 
         The watcher is registered by the call itself, so nothing is lost before the first `__anext__`. Raises, from

@@ -10,7 +10,7 @@ but never reach the disk and do not fail with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +20,6 @@ from edge import logs
 from edge.store import disk, events, index, watch
 from edge.store.interface import (
     Encode,
-    Event,
     KeyExists,
     KeyNotFound,
     Page,
@@ -50,7 +49,7 @@ class SqliteStore:
     """A Store; made by `open_store`."""
 
     def __init__(self, file: disk.Disk, contents: disk.Contents, writer: ThreadPoolExecutor, *, history_events: int,
-                 history_bytes: int, watch_buffer: int) -> None:
+                 history_bytes: int, watch_buffer: int, watch_bytes: int) -> None:
         self._disk = file
         self._writer = writer
         self._loop = asyncio.get_running_loop()
@@ -60,7 +59,7 @@ class SqliteStore:
         self._volatile: set[str] = set()
         self._revision = self._assigned = self._ceiling = contents.revision
         self._history = events.History(contents.revision, max_events=history_events, max_bytes=history_bytes)
-        self._watchers = watch.Watchers(watch_buffer)
+        self._watchers = watch.Watchers(watch_buffer, watch_bytes)
         self._pending: dict[str, _Write] = {}
         self._queue: list[_Write] = []
         self._flushing = False
@@ -82,7 +81,7 @@ class SqliteStore:
         return self._index.page_before(prefix, limit=limit, after_key=after_key, revision=revision,
                                        undo=self._history.undo(revision))
 
-    def watch(self, prefix: str, *, after: Revision) -> AsyncIterator[Event]:
+    def watch(self, prefix: str, *, after: Revision) -> watch.Watch:
         self._history.check(after, self._revision)
         watcher = self._watchers.add(prefix, self._history.since(after, prefix))
         if self._closed:
@@ -224,7 +223,7 @@ class SqliteStore:
 
 async def open_store(path: Path | None, *, synchronous: str = "FULL", max_bytes: int = 0,
                      history_events: int = 10_000, history_bytes: int = 8 << 20,
-                     watch_buffer: int = 10_000) -> SqliteStore:
+                     watch_buffer: int = 10_000, watch_bytes: int = 16 << 20) -> SqliteStore:
     """Open the store in `path`, or one in memory that is gone with the process.
 
     Args:
@@ -234,6 +233,7 @@ async def open_store(path: Path | None, *, synchronous: str = "FULL", max_bytes:
         history_events: how many changes back a watch or a continued list may start.
         history_bytes: how much of their values is kept in memory at most.
         watch_buffer: how many events a watcher may fall behind.
+        watch_bytes: how much of their values, which then are in memory for its sake.
 
     Raises:
         StoreUnavailable: the file is in use, or cannot be opened.
@@ -249,7 +249,7 @@ async def open_store(path: Path | None, *, synchronous: str = "FULL", max_bytes:
         writer.shutdown(wait=False)
         raise
     return SqliteStore(file, contents, writer, history_events=history_events, history_bytes=history_bytes,
-                       watch_buffer=watch_buffer)
+                       watch_buffer=watch_buffer, watch_bytes=watch_bytes)
 
 
 restore = disk.restore

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections import deque
 from collections.abc import Iterable
 
 from edge.store.interface import Compacted, Event
@@ -16,31 +15,53 @@ class Watch:
     def __init__(self, hub: Watchers, prefix: str, backlog: Iterable[Event], limit: int) -> None:
         self.prefix = prefix
         self._hub = hub
-        self._events = deque(backlog)
+        self._events = list(backlog)
+        self._taken: list[Event] = []
+        """What `__anext__` has taken and not given yet, the next one last."""
         self._limit = limit
+        self._bytes = 0
         self._waiter: asyncio.Future[None] | None = None
         self._closed = False
         self._overflowed = False
+        self._woken = False
 
     def __aiter__(self) -> Watch:
         return self
 
     async def __anext__(self) -> Event:
+        while not self._taken:
+            found = await self.batch()
+            if found is None:
+                raise StopAsyncIteration
+            self._taken = found[::-1]
+        return self._taken.pop()
+
+    async def batch(self) -> list[Event] | None:
+        """Return all that has come, waiting for it; nothing after `wake`; None when the watch has ended."""
         while not self._events:
             if self._overflowed:
-                raise Compacted(f"the watch of {self.prefix} fell more than {self._limit} events behind")
+                raise Compacted(f"the watch of {self.prefix} fell too far behind")
             if self._closed:
-                raise StopAsyncIteration
+                return None
+            if self._woken:
+                break
             self._waiter = asyncio.get_running_loop().create_future()
             try:
                 await self._waiter
             finally:
                 self._waiter = None
-        return self._events.popleft()
+        self._woken = False
+        found, self._events, self._bytes = self._events, [], 0
+        return found
+
+    def wake(self) -> None:
+        """Let `batch` return although nothing has come."""
+        self._woken = True
+        self._wake()
 
     async def aclose(self) -> None:
         """Unregister and end the iteration."""
-        self._events.clear()
+        self._events, self._taken = [], []
         self.end()
 
     def end(self) -> None:
@@ -49,11 +70,12 @@ class Watch:
         self._hub.remove(self)
         self._wake()
 
-    def push(self, event: Event) -> None:
+    def push(self, event: Event, size: int) -> None:
         """Add an event; a full buffer ends the watch, since dropping single events would be a lie."""
-        if len(self._events) >= self._limit:
+        self._bytes += size
+        if len(self._events) >= self._limit or (self._bytes > self._hub.limit_bytes and self._events):
             self._overflowed = True
-            self._events.clear()
+            self._events = []
             self._hub.remove(self)
         else:
             self._events.append(event)
@@ -70,8 +92,9 @@ class Watchers:
     Watches are held weakly: one whose reader went away without `aclose` is gone with it.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limit_bytes: int) -> None:
         self._limit = limit
+        self.limit_bytes = limit_bytes
         self._by_prefix: dict[str, weakref.WeakSet[Watch]] = {}
 
     def __len__(self) -> int:
@@ -91,11 +114,11 @@ class Watchers:
 
     def publish(self, event: Event) -> None:
         """Hand one event to everyone it concerns."""
-        key = event.record.key
+        key, size = event.record.key, len(event.record.value)
         for prefix, watches in self._by_prefix.items():
             if key.startswith(prefix):
                 for watch in list(watches):
-                    watch.push(event)
+                    watch.push(event, size)
 
     def close(self) -> None:
         """End every watch."""

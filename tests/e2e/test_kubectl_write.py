@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,9 @@ def test_apply_takes_away_what_it_once_gave(here: Within) -> None:
     first = json.dumps(config(a="1", b="2"))
     assert here.kubectl("apply", "-f", "-", text=first) == "configmap/config created\n"
     assert here.kubectl("apply", "-f", "-", text=first) == "configmap/config unchanged\n"
+    newest = str(Path(sys.executable).with_name("kubectl"))
+    assert here.rack.run(newest, "-n", here.namespace, "apply", "-f", "-", text=first).stdout \
+        == "configmap/config unchanged\n"
     here.kubectl("patch", "configmap", "config", "-p", '{"data": {"foreign": "3"}}')
     assert here.kubectl("apply", "-f", "-", text=json.dumps(config(a="9"))) == "configmap/config configured\n"
     assert here.get("configmap", "config")["data"] == {"a": "9", "foreign": "3"}
@@ -80,10 +84,9 @@ def test_apply_a_directory_and_diff(here: Within) -> None:
     until(lambda: here.kubectl("get", "all", "-o", "name") == "", 20, "something is left")
 
 
-def test_server_side_apply(here: Within) -> None:
+def test_server_side_apply_is_refused_and_not_half_done(here: Within) -> None:
     text = json.dumps(config(a="1"))
-    assert "serverside-applied" in here.kubectl("apply", "--server-side", "-f", "-", text=text)
-    assert here.get("configmap", "config")["data"] == {"a": "1"}
+    assert "Server-side apply not available on the server" in here.fails("apply", "--server-side", "-f", "-", text=text)
 
 
 def test_a_wrong_manifest_is_refused_with_the_place(here: Within) -> None:
@@ -166,6 +169,10 @@ def test_run_expose_and_scale(here: Within) -> None:
     assert (found["spec"]["restartPolicy"], found["spec"]["dnsPolicy"]) == ("Always", "ClusterFirst")
     assert here.kubectl("expose", "pod", "web", "--port=80", "--target-port=8080") == "service/web exposed\n"
     until(lambda: here.path("endpoints/web", ".subsets[0].addresses[0].ip"), 5, "no endpoint")
+    here.kubectl("patch", "service", "web", "-p", '{"spec": {"type": "NodePort"}}')
+    assert int(here.path("service/web", ".spec.ports[0].nodePort")) >= 30000
+    here.kubectl("patch", "service", "web", "-p", '{"spec": {"type": "ClusterIP"}}')
+    assert here.path("service/web", ".spec.ports[0].nodePort") == ""
     here.kubectl("create", "deployment", "many", f"--image={IMAGE}", "--port=8080")
     here.kubectl("expose", "deployment", "many", "--type=NodePort", "--name=doors")
     assert here.get("service", "doors")["spec"]["selector"] == {"app": "many"}

@@ -159,3 +159,14 @@ def test_deletion_by_force(here: Within) -> None:
     assert "not found" in here.fails("get", "pod", "deaf")
     until(lambda: uid not in here.rack.shell(node, "podman", "ps", "--all", "--no-trunc", "--format", "{{.Labels}}"),
           15, "the container runs on")
+
+
+def test_hooks_and_sidecars(here: Within) -> None:
+    mount: dict[str, Any] = {"volumeMounts": [{"name": "d", "mountPath": "/d"}]}
+    hook = {"postStart": {"exec": {"command": ["sh", "-c", "echo hooked > /d/x"]}}}
+    here.apply(pod("helped", container("until test -e /d/x; do sleep 0.1; done; cat /d/x; exec sleep 1000",
+                                       lifecycle=hook, **mount), volumes=[{"name": "d", "emptyDir": {}}],
+                   initContainers=[container(name="side", restartPolicy="Always")]))
+    here.until_ready("helped")
+    assert here.kubectl("logs", "helped", "-c", "main") == "hooked\n"
+    assert here.kubectl("get", "pod", "helped", "--no-headers").split()[1] == "2/2"
