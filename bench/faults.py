@@ -60,17 +60,18 @@ def condition(api: rack.Api, node: str) -> str:
 def ready_elsewhere(api: rack.Api) -> bool:
     """Return whether all replicas are Ready on other nodes."""
     pods = api.call("GET", rack.pods_path(LABEL))["items"]
-    return sum(rack.is_ready(pod) and pod["spec"].get("nodeName") != NODE for pod in pods) >= REPLICAS
+    return sum(rack.is_ready(pod) for pod in pods if pod["spec"].get("nodeName") != NODE) >= REPLICAS
 
 
 def dead_node(lab: Lab, api: rack.Api) -> dict[str, float]:
     """Pull the plug of a node. Its wire goes first: a machine without power closes no connection."""
     time.sleep(SETTLE_SECONDS)
     began = time.perf_counter()
-    host.run("ip", "-n", lab.namespace(NODE), "link", "set", "eth0", "down")
+    host.run("ip", "-n", lab.namespace("switch"), "link", "set", NODE, "down")
     power.switch_off(lab, NODE)
     noticed = wait(lambda: condition(api, NODE) != "True", f"{NODE} is not Ready")
     moved = wait(lambda: ready_elsewhere(api), "all pods Ready elsewhere")
+    host.run("ip", "-n", lab.namespace("switch"), "link", "set", NODE, "up")
     switch_on(lab, NODE)
     wait(lambda: condition(api, NODE) == "True", f"{NODE} is Ready again")
     api.call("PATCH", DEPLOYMENT, {"spec": {"replicas": 0}}, "application/merge-patch+json")

@@ -301,6 +301,8 @@ class Agent:
                 await self._wake_changed()
                 if read_images:
                     self._images = await self._runtime.images()
+            if self._away_since is not None:
+                log.info("container engine answers again")
             self._problems.pop("runtime", None)
             self._away_since = None
         except TimeoutError:
@@ -322,6 +324,8 @@ class Agent:
     def _engine_is_away(self, reason: str) -> None:
         """Call the node broken once the engine has been away for longer than it takes to restart."""
         now = self._clock.monotonic()
+        if self._away_since is None:
+            log.warning("container engine does not answer", reason=reason)
         self._away_since = now if self._away_since is None else self._away_since
         if self._status is None or now - self._away_since >= ENGINE_PATIENCE_SECONDS:
             self._problems["runtime"] = f"container runtime is down: {reason}"

@@ -16,15 +16,15 @@ import struct
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from edge import config, ids, logs
 from edge.agent import enrol, loop, node_status
 from edge.agent import names as pod_names
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.identity import JoinError
-from edge.agent.settings import Settings, parse_taint
 from edge.agent.streams import StreamServer
+from edge.agent.taints import parse_taint
 from edge.api import topology
 from edge.bus import messages, topics
 from edge.bus.mqtt import MqttBus
@@ -35,6 +35,9 @@ from edge.network import names
 from edge.network.dns import NameServer
 from edge.network.linux import LinuxNetwork
 from edge.runtime.podman import Podman
+
+if TYPE_CHECKING:
+    from edge.agent.settings import Settings
 
 DEFAULT_CONFIG = Path("/etc/edge/agent.toml")
 SILENCE_SECONDS = 15.0
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="read the settings, say what is wrong, and exit")
     options = parser.parse_args(arguments)
     try:
-        settings = config.load(options.config, Settings)
+        settings: Settings = config.load_apart(options.config, "edge.agent.settings", "Settings")
     except config.ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return 2

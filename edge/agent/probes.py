@@ -84,8 +84,13 @@ def timeout(probe: core.Probe) -> float:
     return float(max(1, probe.timeout_seconds or 1))
 
 
-def record(track: Track, success: bool, now: float) -> Track:
-    """Return the probe after one result; the verdict turns when the threshold of equal results is reached."""
+def record(track: Track, success: bool | None, now: float) -> Track:
+    """Return the probe after one result; the verdict turns when the threshold of equal results is reached.
+
+    None is a probe that could not be made: it changes nothing but the time of the next one.
+    """
+    if success is None:
+        return replace(track, last_at=now)
     successes, failures = (track.successes + 1, 0) if success else (0, track.failures + 1)
     enough = max(1, track.probe.success_threshold or 1) if success else max(1, track.probe.failure_threshold or 3)
     # A readiness probe that has not succeeded yet says "not ready" at once.

@@ -16,7 +16,7 @@ from edge.agent.probes import Health, Track
 from edge.agent.waiting import wait
 from edge.api import core
 from edge.clock import Clock
-from edge.runtime.containers import RuntimeFailure
+from edge.runtime.containers import EngineAway, RuntimeFailure
 from edge.runtime.interface import Runtime
 
 USER_AGENT = "kube-probe/1.32"
@@ -72,7 +72,7 @@ class Prober:
                 for container_id, track, seconds in due:
                     if seconds <= 0:
                         self._in_flight.add((container_id, track.kind))
-                        group.create_task(self._probe(container_id, track))
+                        group.create_task(self._probe(self._targets[container_id], track))
                 waits = [seconds for _, _, seconds in due if seconds > 0]
                 await wait(self._wake, self._clock, min(waits, default=None))
 
@@ -85,12 +85,12 @@ class Prober:
                     found.append((container_id, track, seconds))
         return found
 
-    async def _probe(self, container_id: str, track: Track) -> None:
-        target = self._targets.get(container_id)
+    async def _probe(self, target: Target, track: Track) -> None:
+        container_id, success, text = target.container_id, None, ""
         try:
-            if target is None:
-                return  # It has ended in this very moment.
             success, text = await attempt(self._runtime, target, track.probe)
+        except EngineAway:
+            pass  # That says nothing of the container.
         finally:
             self._in_flight.discard((container_id, track.kind))
         tracks = self._tracks.get(container_id)
@@ -100,7 +100,7 @@ class Prober:
         now = self._clock.monotonic()
         self._tracks[container_id] = tuple(
             probes.record(each, success, now) if each.kind == track.kind else each for each in tracks)
-        if not success:
+        if success is False:
             self._failed(target.container, track.kind, text)
         if probes.health(self._tracks[container_id]) != before:
             self._changed()
@@ -108,7 +108,11 @@ class Prober:
 
 
 async def attempt(runtime: Runtime, target: Target, probe: core.Probe) -> tuple[bool, str]:
-    """Return whether one probe succeeded, and why not."""
+    """Return whether one probe succeeded, and why not.
+
+    Raises:
+        EngineAway: the engine did not answer, which says nothing of the container.
+    """
     seconds = probes.timeout(probe)
     if probe.exec is not None:
         return await _command(runtime, target.container_id, probe.exec.command, seconds)
@@ -132,6 +136,8 @@ async def _command(runtime: Runtime, container_id: str, command: tuple[str, ...]
         result = await runtime.exec(container_id, command, seconds)
     except TimeoutError:
         return False, f'command "{" ".join(command)}" timed out'
+    except EngineAway:
+        raise
     except RuntimeFailure as error:
         return False, str(error)
     return result.exit_code == 0, result.output[:OUTPUT_BYTES].decode(errors="replace")
@@ -210,7 +216,10 @@ async def run_hook(runtime: Runtime, clock: Clock, target: Target, handler: core
                    seconds: float) -> str:
     """Run a postStart or preStop hook to its end and return what went wrong, empty when nothing did."""
     if handler.exec is not None:
-        success, text = await _command(runtime, target.container_id, handler.exec.command, seconds)
+        try:
+            success, text = await _command(runtime, target.container_id, handler.exec.command, seconds)
+        except EngineAway as error:
+            return str(error)
         return "" if success else text or "the command failed"
     if (get := handler.http_get) is not None:
         success, text = await http_get(get, port_number(get.port, target.container), target.address, seconds)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from edge.api import core
+from edge.agent.taints import parse_taint
 
 
 class Settings(BaseModel):
@@ -50,20 +50,3 @@ class Settings(BaseModel):
         for text in texts:
             parse_taint(text)
         return texts
-
-    @property
-    def identity_dir(self) -> Path:
-        return self.data_dir / "identity"
-
-
-def parse_taint(text: str) -> core.Taint:
-    """Return a taint written as `key=value:Effect` or `key:Effect`.
-
-    Raises:
-        ValueError: it is not written so.
-    """
-    whole, colon, effect = text.rpartition(":")
-    key, _, value = whole.partition("=")
-    if not colon or not key or effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
-        raise ValueError(f"{text!r} is not key=value:Effect with NoSchedule, PreferNoSchedule or NoExecute")
-    return core.Taint(key=key, value=value, effect=effect)

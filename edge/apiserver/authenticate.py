@@ -19,7 +19,7 @@ from edge.api import errors
 NODES_GROUP = "system:nodes"
 MASTERS_GROUP = "system:masters"
 BOOTSTRAPPERS_GROUP = "system:bootstrappers"
-AUTHENTICATED_GROUP = "system:authenticated"
+AUTHENTICATED_GROUP, UNAUTHENTICATED_GROUP = "system:authenticated", "system:unauthenticated"
 _BOOTSTRAP_TOKEN = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 
 
@@ -33,7 +33,7 @@ class User:
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-ANONYMOUS = User("system:anonymous", ("system:unauthenticated",))
+ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED_GROUP,))
 
 BootstrapSecret = Callable[[str], Mapping[str, str] | None]
 """Returns the (base64) data of the Secret `bootstrap-token-<id>`, or None."""
@@ -41,6 +41,8 @@ VerifyToken = Callable[[str], Mapping[str, Any] | None]
 """Returns the claims of a service account token whose signature and times hold, or None."""
 AccountUid = Callable[[str, str], str]
 """Returns the uid of the service account (namespace, name), or "" when there is none."""
+PodUid = Callable[[str, str], str]
+"""Returns the uid of the pod (namespace, name), or "" when there is none."""
 
 
 def _no_claims(token: str) -> Mapping[str, Any] | None:
@@ -58,6 +60,7 @@ class Lookups:
     bootstrap_secret: BootstrapSecret = _no_secret
     verify: VerifyToken = _no_claims
     account_uid: AccountUid | None = None
+    pod_uid: PodUid | None = None
     static_tokens: Mapping[str, User] = field(default_factory=dict)
 
 
@@ -106,7 +109,8 @@ def with_groups(user: User, name: str, groups: tuple[str, ...]) -> User:
     found = groups
     if name.startswith("system:serviceaccount:") and not groups:
         found = ("system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}")
-    return replace(user, name=name, groups=(*found, AUTHENTICATED_GROUP), uid="", extra={})
+    known = UNAUTHENTICATED_GROUP if name == ANONYMOUS.name else AUTHENTICATED_GROUP
+    return replace(user, name=name, groups=(*found, known), uid="", extra={})
 
 
 def _of_token(token: str, lookups: Lookups, now: datetime) -> User | None:
@@ -117,7 +121,7 @@ def _of_token(token: str, lookups: Lookups, now: datetime) -> User | None:
     if match:
         return _bootstrap(match[1], match[2], lookups.bootstrap_secret(match[1]), now)
     if token.count(".") == 2:
-        return _service_account(lookups.verify(token), lookups.account_uid)
+        return _service_account(lookups.verify(token), lookups)
     return None
 
 
@@ -138,7 +142,8 @@ def _bootstrap(token_id: str, secret: str, data: Mapping[str, str] | None, now: 
     return User(f"system:bootstrap:{token_id}", (BOOTSTRAPPERS_GROUP, *extra, AUTHENTICATED_GROUP))
 
 
-def _service_account(claims: Mapping[str, Any] | None, account_uid: AccountUid | None) -> User | None:
+def _service_account(claims: Mapping[str, Any] | None, lookups: Lookups) -> User | None:
+    """Return the account of the claims, as long as it is there, and the pod too that the token was made for."""
     if claims is None:
         return None
     parts = str(claims.get("sub", "")).split(":")
@@ -147,14 +152,16 @@ def _service_account(claims: Mapping[str, Any] | None, account_uid: AccountUid |
     namespace, name = parts[2], parts[3]
     private = claims.get("kubernetes.io", {})
     uid = str(private.get("serviceaccount", {}).get("uid", ""))
-    if account_uid is not None:
-        now_uid = account_uid(namespace, name)
+    if lookups.account_uid is not None:
+        now_uid = lookups.account_uid(namespace, name)
         if not now_uid or (uid and uid != now_uid):
             return None
     groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED_GROUP)
     extra: dict[str, tuple[str, ...]] = {}
     pod = private.get("pod", {})
     if pod.get("name"):
+        if lookups.pod_uid is not None and lookups.pod_uid(namespace, str(pod["name"])) != str(pod.get("uid", "")):
+            return None
         extra["authentication.kubernetes.io/pod-name"] = (str(pod["name"]),)
         extra["authentication.kubernetes.io/pod-uid"] = (str(pod.get("uid", "")),)
     return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra)

@@ -88,19 +88,18 @@ def forbidden_path(user: User, method: str, path: str) -> errors.Forbidden:
 
 
 def _node(user: User, request: ResourceRequest, pod_node: PodNode) -> Decision:
-    """A node reads itself and what is bound to it, reports events, and renews its certificate."""
+    """A node reads itself and what is bound to it, and renews its certificate; what it reports goes over the bus."""
     node = user.name.removeprefix("system:node:")
     rule = Decision(True, "node rule")
     resource = (request.group, request.resource)
     if resource == _REQUESTS and not request.subresource and request.verb in ("create", "get"):
         return rule
     if resource == ("", "nodes") and request.name == node and request.subresource in ("", "status"):
-        return rule if request.verb in ("get", "update", "patch") else NO
+        # What a node says of itself comes over the bus, where the bridge decides what it may claim.
+        return rule if request.verb == "get" else NO
     if resource == ("", "pods") and not request.subresource:
         if request.verb == "get":
             return rule if pod_node(request.namespace, request.name) == node else NO
         own = f"spec.nodeName={node}" in request.options.field_selector.split(",")
         return rule if request.verb in ("list", "watch") and own else NO
-    if resource == ("", "events") and request.verb in ("create", "patch"):
-        return rule
     return NO

@@ -42,6 +42,10 @@ TLS_BUFFER_BYTES = 16 * 1024
 STREAMED = ("log", "exec", "attach", "portforward", "proxy")
 _MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 _SHUTDOWN_SECONDS = 2.0
+IDLE_SECONDS = 120.0
+"""How long a connection may be silent between requests, and how long one request's head may take to arrive."""
+LONGEST_LINE_BYTES = 64 * 1024
+"""The first line holds the whole command of an exec."""
 
 log = logs.get("apiserver")
 
@@ -74,7 +78,7 @@ class ApiServer:
         self._settings = settings
         self._clock = clock
         self._lookups = authenticate.Lookups(
-            bootstrap_secret=self._bootstrap_secret, account_uid=self._account_uid,
+            bootstrap_secret=self._bootstrap_secret, account_uid=self._account_uid, pod_uid=self._pod_uid,
             static_tokens=settings.static_tokens, **({"verify": verify_token} if verify_token else {}))
         self._resources = http_resources.Resources(self.service, sign_token)
         self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
@@ -95,7 +99,8 @@ class ApiServer:
         sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         loop = asyncio.get_running_loop()
         # A watch whose client has gone must end at once; writes are shielded in `_answer`.
-        self._web = web.Server(self.handle, handler_cancellation=True, access_log=None)
+        self._web = web.Server(self.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_SECONDS,
+                               max_line_size=LONGEST_LINE_BYTES, max_field_size=LONGEST_LINE_BYTES)
         self._listener = await loop.create_server(self._web, self._settings.host or None, self._settings.port,
                                                   ssl=self._context, backlog=512, ssl_handshake_timeout=20,
                                                   ssl_shutdown_timeout=1)
@@ -113,7 +118,11 @@ class ApiServer:
         await self._streams.close()
 
     def reload_certificate(self) -> None:
-        """Take up a renewed server certificate; connections that are open keep the old one."""
+        """Take up a renewed server certificate; connections that are open keep the old one.
+
+        Raises ssl.SSLError for a pair that does not fit, and then keeps the old one for all.
+        """
+        server_context(self._settings.certificate, self._settings.key, self._settings.client_ca)
         self._context.load_cert_chain(self._settings.certificate, self._settings.key)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -176,6 +185,8 @@ class ApiServer:
                                          self._clock.now())
         wanted = headers.get("Impersonate-User", "")
         if not wanted:
+            if any(name.lower().startswith("impersonate-") for name in headers):
+                raise errors.BadRequest("an Impersonate- header was sent without Impersonate-User")
             return user
         if authenticate.MASTERS_GROUP not in user.groups:
             raise errors.Forbidden(f'users "{wanted}" is forbidden: User "{user.name}" cannot impersonate resource '
@@ -194,6 +205,10 @@ class ApiServer:
     def _account_uid(self, namespace: str, name: str) -> str:
         account = self._find(core.ServiceAccount, namespace, name)
         return account.metadata.uid if account is not None else ""
+
+    def _pod_uid(self, namespace: str, name: str) -> str:
+        pod = self._find(core.Pod, namespace, name)
+        return pod.metadata.uid if pod is not None else ""
 
     def _pod_node(self, namespace: str, name: str) -> str:
         pod = self._find(core.Pod, namespace, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,6 +24,7 @@ STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 # Not application/apply-patch+yaml: merged without field owners it would keep what an applier has left out. Clients that
 # are refused say that server-side apply is not available here.
 PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+SLOWEST_BODY_SECONDS = 60.0
 _OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize")
 
 
@@ -61,11 +63,14 @@ async def read_body(request: web.BaseRequest) -> bytes:
         raise bodies.too_large()
     parts, size = [], 0
     try:
-        async for part in request.content.iter_any():
-            size += len(part)
-            if size > bodies.LARGEST_REQUEST_BYTES:
-                raise bodies.too_large()
-            parts.append(part)
+        async with asyncio.timeout(SLOWEST_BODY_SECONDS):
+            async for part in request.content.iter_any():
+                size += len(part)
+                if size > bodies.LARGEST_REQUEST_BYTES:
+                    raise bodies.too_large()
+                parts.append(part)
+    except TimeoutError as error:
+        raise errors.BadRequest("unable to read the request body: it took too long") from error
     except web.RequestPayloadError as error:
         raise errors.BadRequest(f"unable to read the request body: {error}") from error
     return b"".join(parts)

@@ -16,7 +16,6 @@ from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
 
-
 SLOWEST_SECONDS = 60.0
 """A client that has taken nothing for this long is given up; what waits for it is in memory."""
 MOST_WATCHES = 5000

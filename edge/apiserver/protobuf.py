@@ -40,6 +40,10 @@ def decode(body: bytes) -> dict[str, Any]:
         api_version, kind = _bytes(header.get(1, b"")).decode(), _bytes(header.get(2, b"")).decode()
         if envelope.get(3):
             raise errors.UnsupportedMediaType("encoded protobuf bodies are not accepted; send application/json")
+        if kind == "Event" and api_version != "v1":
+            # The same name with other numbers.
+            raise errors.UnsupportedMediaType(f"{api_version} Event is not accepted as {MEDIA_TYPE}; "
+                                              "send application/json")
         return {"apiVersion": api_version, "kind": kind, **_message(kind, _bytes(envelope.get(2, b"")), 0)}
     except (ValueError, IndexError, OverflowError) as error:
         raise errors.BadRequest(f"unable to decode protobuf body: {error}") from error
@@ -91,6 +95,8 @@ def _value(shape: str, value: int | bytes, depth: int) -> Any:
             return base64.b64encode(_bytes(value)).decode()
         case "t":
             return _time(_bytes(value))
+        case "m":
+            return _micro_time(_bytes(value))
         case "q":
             return _bytes(dict(_fields(_bytes(value))).get(1, b"0")).decode()
         case "x":
@@ -112,6 +118,14 @@ def _time(data: bytes) -> str | None:
     """Return a Time; an empty one, or Go's zero time, is none."""
     seconds = _signed(_integer(dict(_fields(data)).get(1, 0)))
     return times.render(datetime.fromtimestamp(seconds, UTC)) if seconds > 0 else None
+
+
+def _micro_time(data: bytes) -> str | None:
+    parts = dict(_fields(data))
+    seconds, nanoseconds = _signed(_integer(parts.get(1, 0))), _integer(parts.get(2, 0))
+    if seconds <= 0:
+        return None
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{nanoseconds // 1000 % 1_000_000:06d}Z"
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -3,7 +3,8 @@
 Go clients such as `kubectl create service` or `kubectl auth can-i` send protobuf whatever the server says it likes.
 Only their numbers are needed: https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 A field is written `name=number:type`; `*` repeats it. Types: s text, i integer, b boolean, y bytes (base64 in JSON),
-t time, q quantity, x number or text, ss / sy / sq map from text to text, bytes or quantity, else a message.
+t time, m time with microseconds, q quantity, x number or text, ss / sy / sq map from text to text, bytes or quantity,
+else a message.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MESSAGES: dict[str, str] = {
     "ServiceStatus": "loadBalancer=1:Empty",
     "Binding": "metadata=1:ObjectMeta target=2:ObjectReference",
     "Event": "metadata=1:ObjectMeta involvedObject=2:ObjectReference reason=3:s message=4:s source=5:EventSource "
-             "firstTimestamp=6:t lastTimestamp=7:t count=8:i type=9:s eventTime=10:t action=12:s "
+             "firstTimestamp=6:t lastTimestamp=7:t count=8:i type=9:s eventTime=10:m action=12:s "
              "related=13:ObjectReference reportingComponent=14:s reportingInstance=15:s",
     "EventSource": "component=1:s host=2:s",
     "PodTemplateSpec": "metadata=1:ObjectMeta spec=2:PodSpec",
@@ -71,7 +72,7 @@ MESSAGES: dict[str, str] = {
     "CertificateSigningRequestCondition": "type=1:s reason=2:s message=3:s lastUpdateTime=4:t lastTransitionTime=5:t "
                                           "status=6:s",
     "Lease": "metadata=1:ObjectMeta spec=2:LeaseSpec",
-    "LeaseSpec": "holderIdentity=1:s leaseDurationSeconds=2:i acquireTime=3:t renewTime=4:t leaseTransitions=5:i",
+    "LeaseSpec": "holderIdentity=1:s leaseDurationSeconds=2:i acquireTime=3:m renewTime=4:m leaseTransitions=5:i",
     "Eviction": "metadata=1:ObjectMeta deleteOptions=2:DeleteOptions",
     # authentication.k8s.io, authorization.k8s.io
     "TokenRequest": "metadata=1:ObjectMeta spec=2:TokenRequestSpec status=3:TokenRequestStatus",

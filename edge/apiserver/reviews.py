@@ -36,7 +36,8 @@ def answer(request: ResourceRequest, raw: dict[str, Any], user: User, pod_node: 
     subject, kind = user, "SelfSubjectAccessReview"
     if request.resource == "subjectaccessreviews":
         kind = "SubjectAccessReview"
-        subject = User(str(spec.get("user", "")), tuple(str(group) for group in spec.get("groups") or ()))
+        groups = spec.get("groups")
+        subject = User(str(spec.get("user", "")), tuple(map(str, groups)) if isinstance(groups, list) else ())
     decision = _decide(subject, spec, pod_node)
     status = {"allowed": decision.allowed} | ({"reason": decision.reason} if decision.reason else {})
     return _with_status("authorization.k8s.io/v1", kind, raw, status)

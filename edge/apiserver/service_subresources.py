@@ -69,6 +69,24 @@ async def evict(service: Service, namespace: str, name: str, eviction: policy.Ev
     await service.delete(scheme.of_type(core.Pod), namespace, name, options)
 
 
+def _bound_object(service: Service, account: core.ServiceAccount,
+                  bound: authentication.BoundObjectReference) -> authentication.BoundObjectReference:
+    """Return the reference with the uid of the pod that is there now: the token is good as long as that pod is."""
+    name = account.metadata.name
+    cannot = f'cannot bind token for serviceaccount "{name}" to'
+    if (bound.kind, bound.api_version) != ("Pod", "v1"):
+        raise errors.BadRequest(f"{cannot} object of type {bound.api_version}, Kind={bound.kind}")
+    resource = scheme.of_type(core.Pod)
+    pod = service.decode(resource, service.get(resource, account.metadata.namespace, bound.name))
+    assert isinstance(pod, core.Pod)
+    if bound.uid and bound.uid != pod.metadata.uid:
+        raise errors.conflict("pods", bound.name, f"the UID in the bound object reference ({bound.uid}) does not match "
+                                                  f"the UID in record ({pod.metadata.uid})")
+    if pod.spec.service_account_name != name:
+        raise errors.BadRequest(f"{cannot} pod running with different serviceaccount name.")
+    return msgspec.structs.replace(bound, uid=pod.metadata.uid)
+
+
 def token(service: Service, namespace: str, name: str, raw: dict[str, Any],
           sign: SignToken | None) -> dict[str, Any]:
     """Return a TokenRequest with the token in its status.
@@ -88,6 +106,10 @@ def token(service: Service, namespace: str, name: str, raw: dict[str, Any],
         cause = errors.Cause(reason="FieldValueInvalid", field="spec.expirationSeconds",
                              message=f"Invalid value: {seconds}: may not specify a duration less than 10 minutes")
         raise errors.invalid("authentication.k8s.io", "TokenRequest", name, (cause,))
+    bound = asked.spec.bound_object_ref
+    if bound is not None:
+        asked = msgspec.structs.replace(asked, spec=msgspec.structs.replace(
+            asked.spec, bound_object_ref=_bound_object(service, account, bound)))
     status = sign(account, asked)
     body: dict[str, Any] = codec.to_dict(asked)
     metadata = {"name": name, "namespace": namespace}

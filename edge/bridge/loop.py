@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from datetime import datetime
 
 from edge import logs
 from edge.api import meta
-from edge.bridge import interface, loop_desired, loop_reported, surroundings
+from edge.bridge import interface, loop_desired, loop_refused, loop_reported, surroundings
 from edge.bus import interface as bus_interface
 from edge.bus import topics
 from edge.client import cache, view
@@ -46,9 +47,14 @@ class Bridge:
                  network: surroundings.Network, tokens: interface.Tokens = interface.no_tokens) -> None:
         shown = CacheView(caches)
         self.epoch = ids.uid()
+        self.listening_since: datetime | None = None
+        """When the bus came up; None while it is away and no node can be heard."""
         self._caches = caches
         self._bus = bus
-        self._publisher = loop_desired.Publisher(shown, bus, clock, epoch=self.epoch, network=network, tokens=tokens)
+        self._clock = clock
+        self._refusals = loop_refused.Refusals(client, clock, ids)
+        self._publisher = loop_desired.Publisher(shown, bus, clock, epoch=self.epoch, network=network, tokens=tokens,
+                                                 refused=self._refusals.put)
         self.recipient = loop_reported.Recipient(shown, client, clock, ids, network=network)
         for kind in interface.KINDS:
             caches.of(kind).listen(self._changed)
@@ -59,6 +65,7 @@ class Bridge:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(), name="bridge bus")
             group.create_task(self._publisher.run(), name="bridge desired")
+            group.create_task(self._refusals.work(), name="bridge refusals")
             for number in range(loop_reported.WORKERS):
                 group.create_task(self.recipient.work(), name=f"bridge reported {number}")
 
@@ -66,9 +73,11 @@ class Bridge:
         async for event in self._bus.events():
             match event:
                 case bus_interface.Connected():
+                    self.listening_since = self._clock.now()
                     log.info("bus connected", epoch=self.epoch)
                     self._publisher.connected()
                 case bus_interface.Disconnected(reason):
+                    self.listening_since = None
                     log.warning("bus away", reason=reason)
                 case bus_interface.Message(topic, payload):
                     parsed = topics.parse(topic)

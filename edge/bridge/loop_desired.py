@@ -22,14 +22,16 @@ BATCH = 50
 TOKEN_CHECK_SECONDS = 24 * 3600.0
 
 log = logs.get("bridge")
-Refused = Callable[[str, str], None]
+Refused = Callable[[core.Pod, str], None]
+"""Told of a pod whose message the bus does not take, and why."""
 
 
 class Publisher:
     """Keeps the broker's retained messages in step with the API."""
 
     def __init__(self, view: interface.View, bus: bus_interface.Bus, clock: Clock, *, epoch: str,
-                 network: surroundings.Network, tokens: interface.Tokens = interface.no_tokens) -> None:
+                 network: surroundings.Network, refused: Refused,
+                 tokens: interface.Tokens = interface.no_tokens) -> None:
         self._view = view
         self._bus = bus
         self._clock = clock
@@ -42,6 +44,7 @@ class Publisher:
         self._revisions: dict[str, dict[str, str]] = {}
         """By node, then uid: what the index says."""
         self._wake = asyncio.Event()
+        self._tell_refused = refused
         self._refused: set[str] = set()
         self._tokens_checked = clock.monotonic()
 
@@ -184,6 +187,9 @@ class Publisher:
             if topic not in self._refused:
                 self._refused.add(topic)
                 log.error("message refused", topic=topic, reason=str(error))
+                pod = self._pod(key) if isinstance(key, PodKey) else None
+                if pod is not None:
+                    self._tell_refused(pod, str(error).removeprefix(f"{topic}: "))
             return
         self._refused.discard(topic)
         self._state.held[topic] = revision

@@ -152,7 +152,7 @@ class Recipient:
             try:
                 await self._apply(key, content[sort])
             except _HOPELESS as error:
-                self.refused[f"{sort}: {error.reason}"] += 1
+                self.refused[f"{type(content[sort]).__name__}: {error.reason}"] += 1
                 log.error("report refused by the API", key=str(key), sort=sort, reason=str(error))
             del content[sort]
 
@@ -248,8 +248,8 @@ class Recipient:
     async def _apply_heartbeat(self, name: str, beat: messages.Heartbeat) -> None:
         await self._renew(name)
         report, node = self._reports.get(name), self._newest(core.Node, name)
-        # Somebody gave the node up although its connection held: what it said of itself last is true again.
-        if (report is not None and report.boot_id == beat.boot_id and node is not None and reported.is_unknown(node)
+        # Somebody gave the node up although its connection held, or deleted it: what it said of itself last is true.
+        if (report is not None and report.boot_id == beat.boot_id and (node is None or reported.is_unknown(node))
                 and self._states.get(name, "online") == "online"):
             await self._apply_node(name, report)
 
@@ -322,9 +322,13 @@ class Recipient:
         return obj
 
     def _forget(self, name: str) -> None:
-        for known in (self._leases, self._ranges, self._reports, self._states, self._recorders):
+        """Drop what is known of a deleted node, but for its last report while it lives: it will be registered again."""
+        for known in (self._leases, self._ranges, self._recorders):
             known.pop(name, None)
-        self._sequences.forget(name)
+        if self._states.get(name, "online") != "online":
+            self._reports.pop(name, None)
+            self._states.pop(name, None)
+            self._sequences.forget(name)
 
 
 def _is_newer(one: meta.Object, other: meta.Object) -> bool:

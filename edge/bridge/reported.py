@@ -21,6 +21,8 @@ FINISHED = ("Succeeded", "Failed")
 _NODE_PREFIX_LENGTH = 24
 _SELF_LABELS = ("kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch",
                 "beta.kubernetes.io/os")
+_RESTRICTED_LABELS = ("node-role.kubernetes.io", "node-restriction.kubernetes.io")
+_SERVER_ANNOTATIONS = ("edge.io/key",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,15 +79,15 @@ def node(name: str, report: messages.ReportedNode, existing: core.Node | None, t
     if existing is None:
         fresh = core.Node(
             api_version="v1", kind="Node",
-            metadata=meta.ObjectMeta(name=name, labels=_labels(name, report), annotations=dict(report.annotations)),
+            metadata=meta.ObjectMeta(name=name, labels=_labels(name, report), annotations=_annotations(report)),
             spec=core.NodeSpec(taints=report.taints))
         fresh = msgspec.structs.replace(_with_range(fresh, taken, pod_cidr),
                                         status=_node_status(report.status, core.NodeStatus(), now))
         return (CreateNode(fresh),)
     actions: list[NodeAction] = []
-    metadata = msgspec.structs.replace(existing.metadata,
-                                       labels=existing.metadata.labels | _labels(name, report),
-                                       annotations=existing.metadata.annotations | report.annotations)
+    claimed = {key: value for key, value in _labels(name, report).items() if not _is_restricted(key)}
+    metadata = msgspec.structs.replace(existing.metadata, labels=existing.metadata.labels | claimed,
+                                       annotations=existing.metadata.annotations | _annotations(report))
     changed = _with_range(msgspec.structs.replace(existing, metadata=metadata), taken, pod_cidr)
     if changed != existing:
         actions.append(UpdateNode(changed))
@@ -198,6 +200,19 @@ def _labels(name: str, report: messages.ReportedNode) -> dict[str, str]:
     system, architecture = info.operating_system or "linux", info.architecture
     own = dict(zip(_SELF_LABELS, (name, architecture, system, architecture, system), strict=True))
     return dict(report.labels) | {key: value for key, value in own.items() if value}
+
+
+def _is_restricted(label: str) -> bool:
+    """Return whether a node may say this of itself only when it registers, so that it cannot draw pods later on.
+
+    https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction
+    """
+    domain = label.partition("/")[0]
+    return any(domain == known or domain.endswith(f".{known}") for known in _RESTRICTED_LABELS)
+
+
+def _annotations(report: messages.ReportedNode) -> dict[str, str]:
+    return {key: value for key, value in report.annotations.items() if key not in _SERVER_ANNOTATIONS}
 
 
 def _with_range(node: core.Node, taken: Collection[str], pod_cidr: str) -> core.Node:

@@ -55,10 +55,18 @@ class Expectations(Generic[K]):
         self._open: dict[K, list[Written | Deleted]] = {}
         self._since: dict[K, float] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def expect(self, key: K, what: Written | Deleted, now: float) -> None:
         """Let the key wait for a write."""
         self._open.setdefault(key, []).append(what)
+        self._since.pop(key, None)
         self._since[key] = now
+        # Nobody asks again for a key whose object is gone; the oldest come first.
+        while (oldest := next(iter(self._since))) != key and now - self._since[oldest] >= GIVE_UP_SECONDS:
+            del self._since[oldest]
+            del self._open[oldest]
 
     def fulfilled(self, key: K, seen: Seen, now: float) -> bool:
         """Tell whether the caches contain every write made for the key."""

@@ -115,7 +115,8 @@ def _dependents(obj: meta.Object, view: interface.View) -> Iterable[meta.Object]
 
 def _owner(ref: meta.OwnerReference, namespace: str) -> plan.Owner:
     resource = scheme.of_kind(ref.api_version, ref.kind)
-    if resource is None:
+    if resource is None or (resource.namespaced and not namespace):
+        # Of a kind that is not served, or inside a namespace, which nothing outside of one can name.
         return plan.Owner(None, ref.name, "", ref.uid)
     return plan.Owner(resource.type, ref.name, namespace if resource.namespaced else "", ref.uid)
 

@@ -260,6 +260,13 @@ class Loop:
         for owner in action.owners:
             if owner.kind is None or await self._is_there(owner, owner.kind):
                 return
+        try:
+            found = await self._client.get(action.kind, action.name, action.namespace)
+        except errors.NotFound:
+            return
+        known = {owner.uid for owner in action.owners}
+        if "" not in known and {ref.uid for ref in found.metadata.owner_references} - known:
+            return  # Somebody has adopted it since it was looked at.
         log.debug("collecting an object without owners", kind=action.kind.__name__, namespace=action.namespace,
                  name=action.name)
         await self._try(key, plan.Delete(action.kind, action.name, action.namespace, action.uid,

@@ -39,7 +39,8 @@ class Patience:
 def controller(settings: Settings) -> interface.Controller:
     """Return the controller as the loop runs it."""
     def run(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
-        return reconcile(key, view, now, Patience(settings.node_monitor_grace_seconds, settings.started,
+        started = settings.listening_since() if settings.listening_since is not None else None
+        return reconcile(key, view, now, Patience(settings.node_monitor_grace_seconds, started,
                                                   settings.node_startup_grace_seconds))
     return interface.Controller(
         name="node_lifecycle", reconcile=run,
@@ -78,7 +79,7 @@ def reconcile(key: interface.Key, view: interface.View, now: datetime, patience:
     taints = _taints(node, found, now, evict=not _all_silent(view, now, patience))
     if taints != node.spec.taints:
         actions.append(plan.Patch(core.Node, key.name, "", {
-            "metadata": {"uid": node.metadata.uid},
+            "metadata": {"uid": node.metadata.uid, "resourceVersion": node.metadata.resource_version},
             "spec": {"taints": msgspec.to_builtins(taints) or None}}))
     ready = _is_ready(found)
     for pod in view.indexed(core.Pod, indexes.NODE, key.name):

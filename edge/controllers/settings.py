@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,10 +15,10 @@ class Settings:
     """Addresses for Services of type LoadBalancer: single ones, ranges `a-b`, or subnets in CIDR notation."""
     node_monitor_grace_seconds: float = 12.0
     """A node whose lease is older than this is unreachable."""
-    started: datetime | None = None
-    """When this server started: nodes had nobody to report to before."""
+    listening_since: Callable[[], datetime] | None = None
+    """Since when nodes can be heard: the server's start, or the last time the bus came back; now while it is away."""
     node_startup_grace_seconds: float = 30.0
-    """No node is called unreachable within this time of the server's start."""
+    """No node is called unreachable, and none loses pods for that, within this time of `listening_since`."""
     terminated_pod_threshold: int = 500
     """Finished pods kept for their logs; the oldest beyond this many are deleted."""
     event_ttl_seconds: float = 3600.0

@@ -15,9 +15,16 @@ from edge.controllers.settings import Settings
 MIRROR = "kubernetes.io/config.mirror"
 
 
-def controller(_settings: Settings) -> interface.Controller:
+OWN_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+
+
+def controller(settings: Settings) -> interface.Controller:
     """Return the controller as the loop runs it."""
-    return interface.Controller(name="taint_eviction", reconcile=reconcile, sources=(
+    def run(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
+        if settings.listening_since is None:
+            return reconcile(key, view, now)
+        return reconcile(key, view, now, settings.listening_since(), settings.node_startup_grace_seconds)
+    return interface.Controller(name="taint_eviction", reconcile=run, sources=(
         interface.Source(core.Pod, _of_pod), interface.Source(core.Node, _of_node)))
 
 
@@ -36,21 +43,34 @@ def _evicting(node: core.Node) -> tuple[core.Taint, ...]:
     return tuple(taint for taint in node.spec.taints if taint.effect == placement.NO_EXECUTE)
 
 
-def reconcile(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
-    """Return the eviction, or when it will be due."""
+def reconcile(key: interface.Key, view: interface.View, now: datetime, started: datetime | None = None,
+              startup_seconds: float = 0.0) -> plan.Plan:
+    """Return the eviction, or when it will be due.
+
+    A node that was silent before `started`, when the server itself began to listen, loses no pod for that within
+    `startup_seconds`: a power failure takes nodes and server at different moments.
+    """
     pod = view.get(core.Pod, key.name, key.namespace)
     node = view.get(core.Node, pod.spec.node_name) if pod is not None and pod.spec.node_name else None
     if pod is None or node is None or pod.metadata.deletion_timestamp is not None or pods.is_finished(pod) \
             or MIRROR in pod.metadata.annotations:
         return plan.Plan()
-    left = seconds_left(_evicting(node), pod.spec.tolerations, now)
+    trial = startup_seconds - abs((now - started).total_seconds()) if started is not None else 0.0
+    taints = tuple(taint for taint in _evicting(node)
+                   if started is None or trial <= 0 or not _on_trial(taint, started))
+    left = seconds_left(taints, pod.spec.tolerations, now)
     if left is None:
-        return plan.Plan()
+        return plan.Plan(requeue_after_seconds=trial + 0.05 if taints != _evicting(node) else None)
     if left > 0:
         return plan.Plan(requeue_after_seconds=left + 0.05)
     event = plan.Emit(plan.reference("Pod", "v1", pod), "Normal", "TaintManagerEviction",
                       f"Marking for deletion Pod {key.namespace}/{key.name}")
     return plan.Plan((event, plan.delete(pod)))
+
+
+def _on_trial(taint: core.Taint, started: datetime) -> bool:
+    """Return whether the taint only says that a node was silent when nobody listened."""
+    return taint.key in OWN_TAINTS and bool(taint.time_added) and times.parse(taint.time_added or "") < started
 
 
 def seconds_left(taints: tuple[core.Taint, ...], tolerations: tuple[core.Toleration, ...],

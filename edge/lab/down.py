@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
-from pathlib import Path
 
 import yaml
 
-from edge.lab import kubeconfig, power, topology, up, wires
+from edge.lab import groups, kubeconfig, power, topology, up, wires
 from edge.lab.steps import Steps
 from edge.lab.topology import Lab
 
@@ -27,26 +25,12 @@ def down(lab: Lab, *, keep: bool = False) -> None:
     with steps.step("remove wires and namespaces") as step:
         for name in (*topology.ALL, *topology.BRIDGES):
             wires.unplug(lab, name)
-        step.until(lambda: remove_cgroups(lab), CGROUP_SECONDS,
+        step.until(lambda: groups.remove(lab.context), CGROUP_SECONDS,
                    f"there are processes in the cgroup {lab.context}: `edgectl lab down` again")
+        groups.restore()
     if not keep and lab.state.exists():
         with steps.step("erase the machines' cards"):
             shutil.rmtree(lab.state)
-
-
-def remove_cgroups(lab: Lab) -> bool:
-    """Remove the empty cgroups the lab's containers left in every tree; return whether none is left.
-
-    One stays busy for a moment after its last process has ended.
-    """
-    trees = [Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").iterdir()]
-    tops = [tree / lab.context for tree in trees if not tree.is_symlink()]
-    for top in tops:
-        directories = sorted(top.rglob("*/"), key=lambda path: len(path.parts), reverse=True)
-        with contextlib.suppress(OSError):
-            for directory in (*directories, top):
-                directory.rmdir()
-    return not any(top.exists() for top in tops)
 
 
 def forget_kubeconfig(lab: Lab) -> None:

@@ -6,6 +6,7 @@ killed the kernel kills the latter, and with it every process of the machine: a 
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+from edge.lab import groups, topology, wires
 from edge.lab.host import Cgroups, LabError, run
 from edge.lab.topology import Lab, Machine
 
@@ -41,6 +43,7 @@ def switch_on(lab: Lab, machine: Machine, cgroups: Cgroups) -> None:
              "unshare", "--pid", "--fork", "--kill-child", "--mount", "--uts", "--ipc", "--propagation", "slave",
              "--mount-proc", sys.executable, "-m", "edge.lab.init", str(path)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            preexec_fn=functools.partial(groups.enter, groups.programs(lab, machine.name, cgroups)),
             env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ})
     (directory / "pid").write_text(f"{process.pid} {start_time(process.pid)}")
     deadline = time.monotonic() + ON_SECONDS
@@ -56,6 +59,8 @@ def switch_off(lab: Lab, name: str) -> None:
     if not pid:
         return
     init = init_pid(lab, name)
+    # Its wires first: the kernel would still say goodbye to peers for programs that are killed.
+    wires.pull_out(lab, name, topology.links(name))
     os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + OFF_SECONDS
     while _alive(pid) or (init and _alive(init)):
@@ -64,6 +69,10 @@ def switch_off(lab: Lab, name: str) -> None:
             raise LabError(f"{name} does not end: look at process {init or pid}")
         time.sleep(0.02)
     (lab.directory(name) / "pid").unlink(missing_ok=True)
+    if name in topology.RACK:
+        # Addresses, routes and packet rules are gone after a power cut. Home and laptop keep what others stand on.
+        wires.unplug(lab, name)
+    groups.remove(lab.cgroup(name))
 
 
 def init_pid(lab: Lab, name: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from edge.lab import host, kubeconfig, machines, power, topology, wires
+from edge.lab import groups, host, kubeconfig, machines, power, topology, wires
 from edge.lab.host import Cgroups
 from edge.lab.steps import Steps
 from edge.lab.topology import Lab
@@ -42,7 +43,8 @@ def up(lab: Lab, options: Options) -> None:
         cgroups = host.cgroups(Path("/proc/mounts").read_text())
         forwarded = _forwarder_pid(lab) != 0
         host.require_ready(options.port) if not forwarded else None
-        step.note(f"cgroups are {_CGROUP_WORDS[cgroups.mode]}")
+        room = groups.prepare(lab, cgroups)
+        step.note(f"cgroups are {_CGROUP_WORDS[cgroups.mode]}{room and '; '}{room}")
     lab.state.mkdir(parents=True, exist_ok=True)
     lab.state.chmod(0o700)
     with steps.step("home network, switch and wires"):
@@ -81,7 +83,7 @@ def _master(lab: Lab, options: Options, steps: Steps, cgroups: Cgroups) -> None:
     with steps.step("master: Kubernetes API") as step:
         step.until(lambda: _listens(lab, topology.MASTER, topology.API_PORT), 30,
                    f"the API does not answer: see {_log(lab, 'master', 'edge-server')}")
-        _forward(lab, options.port)
+        _forward(lab, options.port, cgroups)
         _write_kubeconfig(lab, options.port)
         step.until(lambda: kubectl(lab, "get", "--raw", "/readyz", check=False) == "ok", 30,
                    f"the API is not ready: see {_log(lab, 'master', 'edge-server')}")
@@ -215,14 +217,15 @@ def _give_token(lab: Lab) -> None:
         (etc / "ca-cert-hash").write_text(created["caCertHash"] + "\n")
 
 
-def _forward(lab: Lab, port: int) -> None:
+def _forward(lab: Lab, port: int, cgroups: Cgroups) -> None:
     if _forwarder_pid(lab):
         return
     with (lab.state / "forward.log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "edge.lab.forward", lab.namespace("laptop"), str(port), topology.MASTER_UPLINK,
              str(topology.API_PORT)],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            preexec_fn=functools.partial(groups.enter, groups.programs(lab, "forward", cgroups)))
     (lab.state / "forward.pid").write_text(f"{process.pid} {power.start_time(process.pid)}")
 
 

@@ -38,6 +38,7 @@ def plug_in(lab: Lab, machine: str, links: tuple[Link, ...]) -> None:
     for link in links:
         bridge = lab.namespace(link.bridge)
         if run("ip", "-n", name, "link", "show", link.interface, check=False):
+            run("ip", "-n", bridge, "link", "set", "dev", machine, "up")
             continue
         run("ip", "-n", bridge, "link", "add", "name", machine, "type", "veth", "peer", "name", link.interface,
             "address", link.mac, "netns", name)
@@ -47,6 +48,12 @@ def plug_in(lab: Lab, machine: str, links: tuple[Link, ...]) -> None:
         run("ip", "-n", name, "link", "set", link.interface, "up")
         if link.gateway:
             run("ip", "-n", name, "route", "replace", "default", "via", link.gateway)
+
+
+def pull_out(lab: Lab, machine: str, links: tuple[Link, ...]) -> None:
+    """Cut the machine off at the bridges: from here on nothing it sends arrives. `plug_in` mends it."""
+    for link in links:
+        run("ip", "-n", lab.namespace(link.bridge), "link", "set", "dev", machine, "down", check=False)
 
 
 def unplug(lab: Lab, machine: str) -> None:

@@ -46,6 +46,10 @@ class Certificates:
         self._nodes.listen(self._node_changed)
         self._issued: dict[str, str] = {}
         """Key hash by node name, of certificates signed since the start."""
+        self._deleted: dict[str, str] = {}
+        """Likewise, as deleted Nodes had it: a machine that still runs registers again, with the same key."""
+        self._approved: dict[str, str] = {}
+        """Likewise, of requests approved and not signed yet: of two that want one name only the first gets it."""
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -75,6 +79,8 @@ class Certificates:
             self._wake.set()
 
     def _node_changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
+        if old is not None and new is None:
+            self._deleted[old.metadata.name] = old.metadata.annotations.get(names.KEY_ANNOTATION, "")
         if old is None or new is None:
             self._wake.set()
 
@@ -105,6 +111,7 @@ class Certificates:
         match approval.decide(_asked(request, content), node_exists=self._nodes.get(content.common_name) is not None,
                               known_keys=self._known_keys(content.common_name)):
             case approval.Approve(reason, message):
+                self._approved[content.common_name] = content.key_hash
                 await self._add_condition(request, "Approved", reason, message)
                 log.info("certificate request approved", node=content.common_name, reason=reason)
             case approval.Deny(reason, message):
@@ -126,6 +133,8 @@ class Certificates:
         await self._client.patch(Csr, request.metadata.name, "",
                                  {"status": {"certificate": base64.b64encode(signed).decode()}}, subresource="status")
         self._issued[content.common_name] = content.key_hash
+        self._approved.pop(content.common_name, None)
+        self._deleted.pop(content.common_name, None)
         log.info("certificate signed", node=content.common_name, key=content.key_hash)
 
     async def _add_condition(self, request: Csr, kind: str, reason: str, message: str) -> None:
@@ -145,7 +154,7 @@ class Certificates:
         """Return the keys certificates of that name were issued for: on the Node, and in requests since."""
         from edge.pki import authority
 
-        known = {self._issued.get(name, "")}
+        known = {self._issued.get(name, ""), self._approved.get(name, "")}
         if (node := self._nodes.get(name)) is not None:
             known.add(node.metadata.annotations.get(names.KEY_ANNOTATION, ""))
         for request in self._requests.items():
@@ -157,18 +166,19 @@ class Certificates:
 
     async def _annotate(self) -> None:
         """Write the key of each new certificate to its Node, once there is one."""
-        for name, key in list(self._issued.items()):
+        for name, key in list((self._deleted | self._issued).items()):
             node = self._nodes.get(name)
             if node is None:
                 continue
-            if node.metadata.annotations.get(names.KEY_ANNOTATION) != key:
+            if key and node.metadata.annotations.get(names.KEY_ANNOTATION) != key:
                 try:
                     await self._client.patch(core.Node, name, "",
                                              {"metadata": {"annotations": {names.KEY_ANNOTATION: key}}})
                 except errors.ApiError as error:
                     log.warning("node not annotated", node=name, reason=str(error))
                     continue
-            del self._issued[name]
+            self._issued.pop(name, None)
+            self._deleted.pop(name, None)
 
 
 def _asked(request: Csr, content: authority.Request) -> approval.Asked:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import ssl
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import logs
 from edge.api import errors, meta
@@ -12,11 +14,14 @@ from edge.client.interface import Client
 from edge.clock import Clock
 from edge.discovery import names as discovery_names
 from edge.server import essentials, notify
-from edge.server.settings import ServerSettings
 from edge.store.interface import Store
+
+if TYPE_CHECKING:
+    from edge.server.settings import ServerSettings
 
 ESSENTIALS_SECONDS = 30.0
 ANNOUNCE_RETRY_SECONDS = 30.0
+CERTIFICATE_SECONDS = 60.0
 
 log = logs.get("server")
 
@@ -47,6 +52,36 @@ async def compact(store: Store, clock: Clock, *, every_seconds: float, keep_revi
     while True:
         await clock.sleep(every_seconds)
         await store.compact(keep_revisions)
+
+
+async def keep_certificates(files: Sequence[Path], reload: Callable[[], None], clock: Clock) -> None:
+    """Call `reload` when one of the files has been renewed; a pair that does not fit yet is tried again."""
+    taken = _written(files)
+    while True:
+        await clock.sleep(CERTIFICATE_SECONDS)
+        found = _written(files)
+        if found == taken:
+            continue
+        try:
+            reload()
+        except (ssl.SSLError, OSError) as error:
+            log.warning("renewed certificate cannot be used", reason=str(error))
+            continue
+        taken = found
+        log.info("certificates taken up anew")
+
+
+def _written(files: Sequence[Path]) -> tuple[tuple[int, int], ...]:
+    """Return what changes when one of the files is written or replaced; (0, 0) for a missing one."""
+    found: list[tuple[int, int]] = []
+    for file in files:
+        try:
+            state = file.stat()
+        except OSError:
+            found.append((0, 0))
+        else:
+            found.append((state.st_mtime_ns, state.st_ino))
+    return tuple(found)
 
 
 async def announce(settings: ServerSettings, ca: Path, clock: Clock) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import component, config, logs
 from edge.api import meta
@@ -30,9 +31,11 @@ from edge.ids import Ids, SystemIds
 from edge.pki import tokens
 from edge.scheduler import loop as scheduler_loop
 from edge.server import accounts, certificates, essentials, loop, notify
-from edge.server.settings import ServerSettings
 from edge.store import interface as store_interface
 from edge.store import sqlite
+
+if TYPE_CHECKING:
+    from edge.server.settings import ServerSettings
 
 PKI_FILES = ("ca.crt", "ca.key", "server.crt", "server.key", "edge-server.crt", "edge-server.key", "sa.key")
 STORE_FILE = "store.db"
@@ -117,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     logs.configure(options.log_level)
     try:
-        checked = check(config.load(options.config, ServerSettings))
+        checked = check(config.load_apart(options.config, "edge.server.settings", "ServerSettings"))
         if not options.check:
             asyncio.run(run(checked, SystemClock(), SystemIds()))
     except (StartError, config.ConfigError) as error:
@@ -150,16 +153,28 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
 
     supervisor.start("essentials", lambda: loop.keep_essentials(client, _essentials(checked), clock))
     supervisor.start("bridge", run_bridge)
-    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, _controllers(settings, clock)),
+    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, _controllers(settings, bridge, clock)),
                            *scheduler_loop.build(client, caches, clock, ids)):
         supervisor.start(name, run_part)
     supervisor.start("certificates", signing.run)
+    supervisor.start("renewal", lambda: loop.keep_certificates(
+        [settings.pki_dir / name for name in ("server.crt", "server.key", "edge-server.crt", "edge-server.key")],
+        lambda: _reload(checked, server), clock))
     supervisor.start("compaction", lambda: loop.compact(
         store, clock, every_seconds=settings.history_seconds, keep_revisions=settings.history_revisions))
     if settings.discovery.enabled:
         supervisor.start("discovery", lambda: loop.announce(settings, settings.pki_dir / "ca.crt", clock))
     supervisor.start("watchdog", lambda: loop.watchdog(clock))
     return caches
+
+
+def _reload(checked: Checked, server: http.ApiServer) -> None:
+    """Take up renewed certificates for new connections."""
+    pki = checked.settings.pki_dir
+    server.reload_certificate()
+    # A pair that does not fit would leave the context without any: tried on another one first.
+    ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(pki / "edge-server.crt", pki / "edge-server.key")
+    checked.client_ssl.load_cert_chain(pki / "edge-server.crt", pki / "edge-server.key")
 
 
 def _api_settings(checked: Checked) -> http.Settings:
@@ -170,10 +185,11 @@ def _api_settings(checked: Checked) -> http.Settings:
         admission=admission_kinds.Settings(toleration_seconds=settings.nodes.eviction_seconds))
 
 
-def _controllers(settings: ServerSettings, clock: Clock) -> controllers_settings.Settings:
+def _controllers(settings: ServerSettings, bridge: bridge_loop.Bridge, clock: Clock) -> controllers_settings.Settings:
     return controllers_settings.Settings(
         load_balancer_addresses=settings.network.load_balancer_addresses,
-        node_monitor_grace_seconds=settings.nodes.grace_seconds, started=clock.now(),
+        node_monitor_grace_seconds=settings.nodes.grace_seconds,
+        listening_since=lambda: bridge.listening_since or clock.now(),
         root_ca_pem=(settings.pki_dir / "ca.crt").read_text())
 
 

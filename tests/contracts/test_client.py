@@ -5,19 +5,31 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import msgspec
 import pytest
 from aiohttp.test_utils import TestServer
 
 from edge.api import core, errors, meta
-from edge.client.http import HttpClient
+from edge.apiserver.http import ApiServer, Settings
+from edge.apiserver.local import LocalClient
+from edge.client.http import HttpClient, tls_context
 from edge.client.interface import Client, WatchEvent
+from edge.clock import SystemClock
+from edge.ids import SystemIds
+from edge.store.sqlite import open_store
 from tests.fakes.api import application
 from tests.fakes.client import FakeClient
+from tests.integration.conftest import make_authority
 
 
-@pytest.fixture(params=["fake", "http"])
-async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
+@pytest.fixture(params=["fake", "http", "local", "http to the server"])
+async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Client]:
+    if request.param in ("local", "http to the server"):
+        async with real(tmp_path, over_http=request.param != "local") as found:
+            yield found
+        return
     api = FakeClient()
     if request.param == "fake":
         yield api
@@ -29,8 +41,35 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
         yield await stack.enter_async_context(HttpClient(str(server.make_url("")), timeout_seconds=5))
 
 
+@contextlib.asynccontextmanager
+async def real(folder: Path, *, over_http: bool) -> AsyncIterator[Client]:
+    """The real API server, asked in its own process or over TLS."""
+    authority = make_authority(folder)
+    certificate, key = authority.issue("master", server=True)
+    store = await open_store(None)
+    server = ApiServer(Settings(certificate=certificate, key=key, client_ca=authority.ca, host="127.0.0.1", port=0),
+                       store, SystemClock(), SystemIds())
+    await server.start()
+    try:
+        if not over_http:
+            yield LocalClient(server.service)
+            return
+        mine = [path.read_bytes() for path in authority.issue("kubernetes-admin", "system:masters")]
+        tls = tls_context(authority.ca.read_bytes(), *mine)
+        async with HttpClient(f"https://127.0.0.1:{server.port}", tls, timeout_seconds=5) as client:
+            yield client
+    finally:
+        await server.stop()
+        await store.close()
+
+
 def pod(name: str, **labels: str) -> core.Pod:
-    return core.Pod(metadata=meta.ObjectMeta(name=name, namespace="default", labels=labels))
+    return core.Pod(metadata=meta.ObjectMeta(name=name, namespace="default", labels=labels),
+                    spec=core.PodSpec(containers=(core.Container(name="main", image="busybox"),)))
+
+
+def labeled(obj: core.Pod, **labels: str) -> core.Pod:
+    return msgspec.structs.replace(obj, metadata=msgspec.structs.replace(obj.metadata, labels=labels))
 
 
 async def take(events: AsyncIterator[WatchEvent[core.Pod]], count: int) -> list[tuple[str, str]]:
@@ -59,9 +98,9 @@ async def test_errors_are_the_same_class_on_both_ends(client: Client) -> None:
     made = await client.create(pod("web"))
     with pytest.raises(errors.AlreadyExists):
         await client.create(pod("web"))
-    await client.update(made)
+    await client.update(labeled(made, app="y"))
     with pytest.raises(errors.Conflict):
-        await client.update(made)
+        await client.update(labeled(made, app="z"))
     with pytest.raises(errors.Conflict):
         await client.delete(core.Pod, "web", "default", uid="another")
     with pytest.raises(errors.NotFound):
@@ -102,7 +141,7 @@ async def test_a_watch_goes_on_from_a_listing(client: Client) -> None:
     await client.create(pod("b", app="y"))
     await client.create(pod("c", app="x"))
     assert await take(events, 1) == [("ADDED", "c")]
-    await client.update(before)
+    await client.update(labeled(before, app="x", more="1"))
     await client.delete(core.Pod, "a", "default")
     assert await take(events, 2) == [("MODIFIED", "a"), ("DELETED", "a")]
     await events.aclose()  # type: ignore[attr-defined]

@@ -146,6 +146,21 @@ async def test_a_reader_that_waits_is_woken(store: Store) -> None:
     assert await reader == [("ADDED", PODS + "a", made.revision)]
 
 
+async def test_a_batch_is_everything_that_has_come_or_nothing_after_a_wake(store: Store) -> None:
+    events = store.watch(PODS, after=store.revision)
+    for name in "abc":
+        await store.create(PODS + name, text("1"))
+    assert [event.record.key[-1] for event in await events.batch() or ()] == ["a", "b", "c"]
+    waiting = asyncio.ensure_future(events.batch())
+    await asyncio.sleep(0)
+    events.wake()
+    assert await waiting == []
+    await store.create(PODS + "d", text("1"))
+    assert [event.record.key[-1] for event in await events.batch() or ()] == ["d"]
+    await events.aclose()
+    assert await events.batch() is None
+
+
 async def test_a_watch_falls_behind_alone(store: Store) -> None:
     slow, quick = (store.watch(PODS, after=store.revision) for _ in range(2))
     for number in range(30):

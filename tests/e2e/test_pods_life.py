@@ -168,5 +168,5 @@ def test_hooks_and_sidecars(here: Within) -> None:
                                        lifecycle=hook, **mount), volumes=[{"name": "d", "emptyDir": {}}],
                    initContainers=[container(name="side", restartPolicy="Always")]))
     here.until_ready("helped")
-    assert here.kubectl("logs", "helped", "-c", "main") == "hooked\n"
+    until(lambda: here.kubectl("logs", "helped", "-c", "main") == "hooked\n", 5, "the hook did not run")
     assert here.kubectl("get", "pod", "helped", "--no-headers").split()[1] == "2/2"

@@ -362,3 +362,35 @@ async def test_a_message_the_broker_refuses_does_not_stop_the_others(world: Worl
     world.broker.refuse.clear()
     await world.client.patch(core.Service, "bad", "default", {"spec": {"sessionAffinity": "ClientIP"}})
     await until(lambda: topics.service("default", "bad") in world.broker.retained or None)
+
+
+async def test_a_node_that_is_deleted_while_it_lives_is_registered_again(world: World) -> None:
+    await registered(world)
+    before = (await world.client.get(core.Node, NODE)).metadata.uid
+    await world.client.delete(core.Node, NODE)
+    await until(lambda: world.index() is None)
+    await world.beat()
+    await wait_for(world, core.Node, NODE, "", lambda node: node.metadata.uid != before)
+    await until(world.index)
+    # One that has gone stays away.
+    await world.say_state("lost")
+    await world.client.delete(core.Node, NODE)
+    await until(lambda: world.index() is None)
+    await world.beat()
+    with pytest.raises(errors.NotFound):
+        await world.client.get(core.Node, NODE)
+
+
+async def test_a_pod_that_is_too_large_to_send_says_so(world: World) -> None:
+    await registered(world)
+    for number in range(5):
+        await world.client.create(core.ConfigMap(
+            metadata=meta.ObjectMeta(name=f"c{number}", namespace="default"), data={"a": "x" * 1_000_000}))
+    await world.make_pod(volumes=[{"name": f"v{number}", "configMap": {"name": f"c{number}"}} for number in range(5)])
+    told = await wait_for(world, core.Pod, "web", "default", lambda pod: bool(pod.status.reason))
+    assert told.status.reason == "MessageTooLarge"
+    assert "more than" in told.status.message
+    events = (await world.client.list(core.Event, "default")).items
+    assert [(event.type, event.reason) for event in events] == [("Warning", "MessageTooLarge")]
+    await world.client.delete(core.ConfigMap, "c0", "default")
+    await until(lambda: world.retained(messages.DesiredPod, topics.desired_pod(NODE, told.metadata.uid)))

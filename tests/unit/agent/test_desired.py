@@ -72,3 +72,72 @@ def test_services_come_and_go() -> None:
     assert take(known, "cluster/services", b"", "d/s").services == {}
     with pytest.raises(messages.MessageError):
         take(known, "cluster/services", service, "d/other")
+
+
+def pod_message(name: str = "p", **spec: object) -> bytes:
+    pod = core.Pod(metadata=meta.ObjectMeta(name=name, namespace="default", uid="a"),
+                   spec=core.PodSpec(**spec))  # type: ignore[arg-type]
+    return messages.encode(messages.DesiredPod(revision="1", pod=pod))
+
+
+@pytest.mark.parametrize(("payload", "uid", "words"), [
+    (pod_message(node_name="other"), "a", "bound to the node other"),
+    (pod_message(name="../../etc"), "a", "is not a name"),
+    (pod_message(containers=(core.Container(name=".."),)), "a", "is not a name"),
+    (pod_message(volumes=(core.Volume(name="a/b"),)), "a", "is not a name"),
+    (message("..", "1"), "..", "is not a name"),
+])
+def test_a_pod_of_another_node_or_with_names_that_lead_elsewhere_is_refused(payload: bytes, uid: str,
+                                                                            words: str) -> None:
+    with pytest.raises(messages.MessageError, match=words):
+        take(Known(), "desired/pods", payload, uid)
+
+
+@pytest.mark.parametrize("service", [
+    topology.Service(namespace="d", name="s", cluster_ip="garbage"),
+    topology.Service(namespace="d", name="s", endpoints=(topology.Endpoint(address="::1"),)),
+    topology.Service(namespace="d", name="s", ports=(topology.ServicePort(port=1, backends=(("x", 1),)),)),
+    topology.Service(namespace="d", name='s"; drop'),
+])
+def test_a_service_that_would_spoil_the_others_is_refused(service: topology.Service) -> None:
+    payload = messages.encode(messages.ServiceMessage(service=service))
+    with pytest.raises(messages.MessageError):
+        take(Known(), "cluster/services", payload, f"{service.namespace}/{service.name}")
+
+
+@pytest.mark.parametrize("cluster", [
+    topology.Cluster(dns_address="x"), topology.Cluster(service_cidr="10.0.0.1/8"),
+    topology.Cluster(nodes=(topology.Node(name="n", pod_cidr="many"),))])
+def test_a_cluster_with_addresses_that_are_none_is_refused(cluster: topology.Cluster) -> None:
+    with pytest.raises(messages.MessageError):
+        take(Known(), "cluster/nodes", messages.encode(messages.ClusterMessage(cluster=cluster)))
+
+
+def test_what_was_said_before_changes_nothing() -> None:
+    service = messages.encode(messages.ServiceMessage(service=topology.Service(namespace="d", name="s")))
+    cluster = messages.encode(messages.ClusterMessage(cluster=topology.Cluster()))
+    said = [("desired/index", index(("a", "1")), ""), ("desired/pods", message("a", "1"), "a"),
+            ("cluster/services", service, "d/s"), ("cluster/nodes", cluster, "")]
+    known = Known()
+    for each in said:
+        known = take(known, *each)
+    for each in said:
+        assert take(known, *each) is known
+    assert take(known, "cluster/services", b"", "d/other") is known
+
+
+def test_a_revision_may_go_back() -> None:
+    known = take(take(Known(), "desired/index", index(("a", "2"))), "desired/pods", message("a", "2"), "a")
+    back = take(known, "desired/index", index(("a", "1")))
+    assert desired.wanted(back).awaited == {"a"}
+    assert desired.wanted(take(back, "desired/pods", message("a", "1"), "a")).pods["a"].revision == "1"
+
+
+def test_a_huge_index_is_only_awaited_and_strangers_are_bounded() -> None:
+    known = take(Known(), "desired/index", index(*((f"u{number}", "1") for number in range(10_000))))
+    assert len(desired.wanted(known).awaited) == 10_000
+    for number in range(desired.MOST_AHEAD):
+        known = take(known, "desired/pods", message(f"x{number}", "1"), f"x{number}")
+    with pytest.raises(messages.MessageError, match="not listed"):
+        take(known, "desired/pods", message("one-more", "1"), "one-more")
+    assert take(known, "desired/pods", message("u1", "1"), "u1").pods.keys() == {"u1"}

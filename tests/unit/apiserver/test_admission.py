@@ -87,6 +87,14 @@ def decide(pod: meta.Object, **options: object) -> deletion.Outcome:
     return deletion.decide(pod, options_of(**options), NOW)
 
 
+def test_grace_periods_are_bounded() -> None:
+    pod = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="d"), spec=core.PodSpec(node_name="n"))
+    for asked, want in ((-5, 1), (10**15, deletion.LONGEST_GRACE_SECONDS)):
+        outcome = decide(pod, grace_period_seconds=asked)
+        assert isinstance(outcome, deletion.Mark)
+        assert outcome.obj.metadata.deletion_grace_period_seconds == want
+
+
 def options_of(**options: object) -> deletion.DeleteOptions:
     return deletion.DeleteOptions(**options)  # type: ignore[arg-type]
 

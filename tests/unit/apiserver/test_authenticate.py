@@ -79,6 +79,18 @@ def test_service_accounts() -> None:
             ask(Lookups(verify=lambda token: claims, account_uid=lookup), "Bearer a.b.c")
 
 
+def test_a_token_made_for_a_pod_ends_with_the_pod() -> None:
+    claims = {"sub": "system:serviceaccount:team:robot", "kubernetes.io": {"pod": {"name": "web", "uid": "p1"}}}
+
+    def lookups(pod_uid: str) -> Lookups:
+        return Lookups(verify=lambda token: claims, pod_uid=lambda namespace, name: pod_uid)
+
+    assert ask(lookups("p1"), "Bearer a.b.c").name == "system:serviceaccount:team:robot"
+    for uid in ("", "p2"):
+        with pytest.raises(errors.Unauthorized):
+            ask(lookups(uid), "Bearer a.b.c")
+
+
 def test_static_tokens() -> None:
     admin = User("admin", ("system:masters",))
     assert ask(Lookups(static_tokens={"letmein": admin}), "Bearer letmein") is admin

@@ -18,7 +18,7 @@ from edge.apiserver import paths
     ("PATCH", "/apis/apps/v1/namespaces/a/deployments/web/scale", "",
      ("patch", "apps", "deployments", "a", "web", "scale")),
     ("DELETE", "/apis/apps/v1/namespaces/a/deployments", "", ("deletecollection", "apps", "deployments", "a", "", "")),
-    ("DELETE", "/api/v1/nodes/n%2F1", "", ("delete", "", "nodes", "", "n/1", "")),
+    ("DELETE", "/api/v1/nodes/n%3A1", "", ("delete", "", "nodes", "", "n:1", "")),
     ("POST", "/api/v1/namespaces/a/pods/web/exec", "command=ls&watch=1", ("create", "", "pods", "a", "web", "exec")),
 ])
 def test_requests(method: str, path: str, query: str, want: tuple[str, ...]) -> None:

@@ -101,6 +101,15 @@ def test_broken_protobuf_is_refused_and_never_worse(noise: bytes, cut: int) -> N
             continue
 
 
+def test_protobuf_times_keep_their_microseconds_and_events_their_group() -> None:
+    spec = part(1, b"me") + part(4, b"\x08\x80\x9e\xdb\xdd\x07\x10\xc0\x84\x3d")
+    found = protobuf.decode(b"k8s\x00" + part(1, part(1, b"coordination.k8s.io/v1") + part(2, b"Lease"))
+                            + part(2, part(2, spec)))
+    assert found["spec"] == {"holderIdentity": "me", "renewTime": "2035-10-09T21:28:32.001000Z"}
+    with pytest.raises(errors.UnsupportedMediaType):
+        protobuf.decode(b"k8s\x00" + part(1, part(1, b"events.k8s.io/v1") + part(2, b"Event")) + part(2, b""))
+
+
 def test_yaml_keeps_times_as_text() -> None:
     found = bodies.read(b"a: 2030-01-01T00:00:00Z\nb: [1, true, null]\n", "application/yaml; charset=utf-8")
     assert found == {"a": "2030-01-01T00:00:00Z", "b": [1, True, None]}

@@ -192,3 +192,14 @@ def test_what_an_earlier_run_left_behind_is_looked_at() -> None:
                                  publications.ServiceKey("default", "web")])
 def test_keys_and_topics_stand_for_each_other(key: publications.Key) -> None:
     assert publications.key_of(publications.topic_of(key)) == key
+
+
+def test_a_registered_node_cannot_take_a_role_or_another_key() -> None:
+    known = registered()
+    claims = {"node-role.kubernetes.io/control-plane": "", "node-restriction.kubernetes.io/secure": "yes",
+              "x.node-restriction.kubernetes.io/a": "b", "board": "5"}
+    (action,) = reported.node("node-1", report(labels=claims, annotations={"edge.io/key": "mine", "note": "n"}), known,
+                              (), CIDR, START)
+    assert isinstance(action, reported.UpdateNode)
+    assert action.node.metadata.labels == known.metadata.labels | {"board": "5"}
+    assert action.node.metadata.annotations == {"note": "n"}

@@ -108,3 +108,11 @@ def test_old_events_go_and_so_do_too_many() -> None:
     world.tick(3600)
     world.run(controller, controller.initial[0])
     assert world.all(core.Event) == ()
+
+
+def test_a_cluster_wide_object_does_not_end_with_an_owner_inside_a_namespace() -> None:
+    rs = builders.replica_set()
+    node = builders.node("n")
+    node = msgspec.structs.replace(node, metadata=msgspec.structs.replace(
+        node.metadata, owner_references=builders.pod("p", owner=rs).metadata.owner_references))
+    assert World(node).run(COLLECTOR, interface.key_of(node)) == plan.Plan()

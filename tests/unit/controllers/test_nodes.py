@@ -43,7 +43,8 @@ def rack(*more: core.Pod) -> World:
 def test_after_the_servers_own_start_nodes_get_time_to_be_heard() -> None:
     world = rack()
     world.tick(600)
-    started = node_lifecycle.controller(Settings(started=world.now))
+    began = world.now
+    started = node_lifecycle.controller(Settings(listening_since=lambda: began))
     world.tick(29)
     made = world.run(started, KEY)
     assert made.actions == ()
@@ -145,6 +146,23 @@ def test_tolerations_decide_how_long_a_pod_may_stay() -> None:
     assert taint_eviction.seconds_left((taint,), (WAIT, always), builders.NOW) is None
     assert taint_eviction.seconds_left((taint,), (WAIT,), builders.NOW + timedelta(seconds=4)) == 6
     assert taint_eviction.seconds_left((), (), builders.NOW) is None
+
+
+def test_a_node_that_fell_silent_before_the_server_started_keeps_its_pods_while_it_may_be_heard() -> None:
+    world = rack()
+    world.tick(13)
+    world.settle((LIFECYCLE, KEY))
+    assert ("unreachable", "NoExecute") in taints(world)
+    world.tick(600)
+    began = world.now
+    eviction = taint_eviction.controller(Settings(listening_since=lambda: began))
+    world.tick(29)
+    made = world.run(eviction, POD)
+    assert made.actions == ()
+    assert made.requeue_after_seconds is not None
+    assert 1 < made.requeue_after_seconds < 1.2
+    world.tick(1.5)
+    assert world.run(eviction, POD).actions
 
 
 def test_pods_of_a_node_that_is_gone_are_collected_and_old_finished_ones_too() -> None:

@@ -85,6 +85,16 @@ def test_a_key_waits_for_its_writes_and_deletions() -> None:
     assert waiting.fulfilled("a", seen, 2.0 + expectations.GIVE_UP_SECONDS)
 
 
+def test_what_nobody_asks_for_again_is_forgotten() -> None:
+    seen = Seen()
+    waiting: expectations.Expectations[int] = expectations.Expectations()
+    for key in range(1000):
+        waiting.expect(key, expectations.Written(core.Pod, 7), float(key))
+    kept = [key for key in range(1000) if not waiting.fulfilled(key, seen, 999.0)]
+    assert kept == list(range(1000 - int(expectations.GIVE_UP_SECONDS), 1000)), "the older ones count as given up"
+    assert len(waiting) == len(kept)
+
+
 def test_creations_start_slowly_and_everything_else_goes_alone() -> None:
     pod = builders.pod("web")
     actions = (plan.UpdateStatus(pod), *(plan.Create(pod),) * 12, plan.Update(pod), plan.Create(pod))

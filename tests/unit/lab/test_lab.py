@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.lab import host, kubeconfig, machines, topology
+from edge.lab import groups, host, kubeconfig, machines, topology
 from edge.lab.topology import Lab
 
 LAB = Lab(Path("/var/lib/edge-lab"))
@@ -16,6 +16,24 @@ LAB = Lab(Path("/var/lib/edge-lab"))
 ])
 def test_the_cgroup_tree_is_recognized(mounts: str, mode: str) -> None:
     assert host.cgroups(mounts).mode == mode
+
+
+@pytest.mark.parametrize(("available", "enabled", "wanted"), [
+    ("cpuset cpu io memory pids\n", "", "+cpu +memory +pids"),
+    ("cpuset cpu io memory pids\n", "memory pids\n", "+cpu"),
+    ("cpu memory pids\n", "cpu memory pids\n", ""),
+    ("cpu pids\n", "\n", "+cpu +pids"),
+    ("", "", ""),
+])
+def test_controllers_that_limits_need_are_enabled_where_the_kernel_has_them(
+        available: str, enabled: str, wanted: str) -> None:
+    assert groups.to_enable(available, enabled) == wanted
+
+
+@pytest.mark.parametrize("mode", ["v1", "hybrid"])
+def test_without_a_unified_tree_no_group_is_made(mode: str) -> None:
+    assert groups.prepare(LAB, host.Cgroups(mode)) == ""
+    assert groups.programs(LAB, "node-1", host.Cgroups(mode)) is None
 
 
 def test_workers_are_given_a_token_and_a_hash_and_no_address() -> None:
