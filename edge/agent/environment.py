@@ -91,11 +91,14 @@ def _from_source(source: core.EnvFromSource, desired: messages.DesiredPod) -> di
             raise UnresolvedError(f'secret "{named.name}" not found')
     else:
         raise UnresolvedError(f"envFrom of pod {namespace}/{desired.pod.metadata.name} names no source")
-    return {source.prefix + key: _text(value) for key, value in values.items() if value is not None}
+    return {source.prefix + key: _text(value, key) for key, value in values.items() if value is not None}
 
 
-def _text(value: bytes) -> str:
-    return value.decode("utf-8", "surrogateescape")
+def _text(value: bytes, key: str) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise UnresolvedError(f"the value of key {key} is no text, so it cannot be a variable") from error
 
 
 def _value(variable: core.EnvVar, container: core.Container, desired: messages.DesiredPod, address: str,
@@ -126,7 +129,7 @@ def _from_key(source: core.EnvVarSource, desired: messages.DesiredPod) -> str | 
     else:
         return ""
     if value is not None:
-        return _text(value)
+        return _text(value, key)
     if optional:
         return None
     if not found:

@@ -55,8 +55,10 @@ def written(kind: type[_T]) -> _T:
     return msgspec.field(default_factory=lambda: kind())  # a bare tuple as factory would count as "empty: leave out"
 
 
-# RFC 3339 in UTC with whole seconds, as Kubernetes writes it: "2017-09-20T12:00:00Z". "" means unset.
-Time = str
+# RFC 3339, written by Kubernetes in UTC with whole seconds: "2017-09-20T12:00:00Z". "" means unset. Checked when it is
+# read, because everything that decides by times takes their form for granted.
+Time = Annotated[str, msgspec.Meta(pattern=r"^$|^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])[Tt]"
+                                           r"([01][0-9]|2[0-3])(:[0-5][0-9]){2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$")]
 # A number or a percentage / port name.
 IntOrString = int | str
 # A decimal number with a suffix: "500m", "64Mi". Numbers are accepted on input and kept as written.

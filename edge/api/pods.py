@@ -362,6 +362,6 @@ class Binding(meta.Object):
 
 RESOURCES = (
     Resource(group="", version="v1", kind="Pod", plural="pods", type=Pod, short_names=("po",), categories=("all",),
-             subresources=("attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward",
+             subresources=("attach", "binding", "eviction", "exec", "log", "portforward",
                            "proxy", "status")),
 )

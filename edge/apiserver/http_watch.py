@@ -18,6 +18,8 @@ from edge.apiserver.service import Service
 
 SLOWEST_SECONDS = 60.0
 """A client that has taken nothing for this long is given up; what waits for it is in memory."""
+LARGEST_WRITE_BYTES = 32 * 1024
+"""Lines are shared between watches; what is written is a copy for one of them, and waits for its client."""
 MOST_WATCHES = 5000
 
 
@@ -53,6 +55,8 @@ class Streamer:
         self._tasks.add(task)
         try:
             await response.prepare(request)
+            if request.transport is not None:
+                request.transport.set_write_buffer_limits(high=LARGEST_WRITE_BYTES)
             async with contextlib.aclosing(notices):
                 await self._write(request, response, view, notices)
         except errors.ApiError as error:
@@ -70,17 +74,25 @@ class Streamer:
                      notices: AsyncGenerator[list[watching.Notice], None]) -> None:
         first = True
         async for together in notices:
-            lines = []
+            lines, size = [], 0
             for notice in together:
                 lines.append(self._line(view, notice, first))
+                size += len(lines[-1])
                 first = False
-            try:
-                async with asyncio.timeout(SLOWEST_SECONDS):
-                    await response.write(b"".join(lines))
-            except TimeoutError as error:
-                if request.transport is not None:
-                    request.transport.abort()
-                raise ConnectionResetError("the client takes nothing any more") from error
+                if size >= LARGEST_WRITE_BYTES:
+                    await self._send(request, response, b"".join(lines))
+                    lines, size = [], 0
+            if lines:
+                await self._send(request, response, b"".join(lines))
+
+    async def _send(self, request: web.BaseRequest, response: web.StreamResponse, data: bytes) -> None:
+        try:
+            async with asyncio.timeout(SLOWEST_SECONDS):
+                await response.write(data)
+        except TimeoutError as error:
+            if request.transport is not None:
+                request.transport.abort()
+            raise ConnectionResetError("the client takes nothing any more") from error
 
     def _line(self, view: View, notice: watching.Notice, first: bool) -> bytes:
         bookmark = notice.type == watching.BOOKMARK

@@ -12,7 +12,8 @@ from datetime import datetime
 
 import msgspec
 
-from edge.api import coordination, core, meta
+from edge.api import coordination, core, meta, quantity
+from edge.bridge import surroundings
 from edge.bus import messages
 
 LEASE_NAMESPACE = "kube-node-lease"
@@ -132,8 +133,11 @@ def pod(sender: str, report: messages.ReportedPod, existing: core.Pod | None, no
     before = existing.status
     if before.phase in FINISHED and report.status.phase != before.phase:
         return Ignore("a finished pod stays finished")
+    addresses = tuple(entry for entry in report.status.pod_ips if surroundings.is_address(entry.ip))
     status = msgspec.structs.replace(
-        report.status, conditions=merge_conditions(before.conditions, report.status.conditions, now),
+        report.status, pod_ip=addresses[0].ip if addresses else _address_or_none(report.status.pod_ip),
+        pod_ips=addresses, host_ip=_address_or_none(report.status.host_ip),
+        conditions=merge_conditions(before.conditions, report.status.conditions, now),
         qos_class=report.status.qos_class or before.qos_class,
         start_time=report.status.start_time or before.start_time,
         nominated_node_name=before.nominated_node_name)
@@ -225,7 +229,27 @@ def _with_range(node: core.Node, taken: Collection[str], pod_cidr: str) -> core.
 
 
 def _node_status(report: core.NodeStatus, before: core.NodeStatus, now: datetime) -> core.NodeStatus:
-    return msgspec.structs.replace(report, conditions=merge_conditions(before.conditions, report.conditions, now))
+    """Return what a node says of itself, without amounts and addresses that are none."""
+    addresses = tuple(entry for entry in report.addresses
+                      if not entry.type.endswith("IP") or surroundings.is_address(entry.address))
+    return msgspec.structs.replace(report, conditions=merge_conditions(before.conditions, report.conditions, now),
+                                   addresses=addresses, capacity=_amounts(report.capacity),
+                                   allocatable=_amounts(report.allocatable))
+
+
+def _amounts(amounts: dict[str, meta.Quantity]) -> core.ResourceList:
+    kept = {}
+    for name, amount in amounts.items():
+        try:
+            if quantity.parse(amount) >= 0:
+                kept[name] = amount
+        except ValueError:
+            continue
+    return kept
+
+
+def _address_or_none(text: str) -> str:
+    return text if surroundings.is_address(text) else ""
 
 
 def _without_heartbeats(status: core.NodeStatus) -> core.NodeStatus:

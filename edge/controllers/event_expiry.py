@@ -24,10 +24,16 @@ def reconcile(_key: interface.Key, view: interface.View, now: datetime, *, ttl_s
               limit: int = 2000) -> plan.Plan:
     """Return the deletions that are due, oldest first."""
     events = sorted(view.all(core.Event), key=_last)
-    old = [event for event in events if (now - times.parse(_last(event))).total_seconds() > ttl_seconds] \
-        if ttl_seconds > 0 else []
+    old = [event for event in events if _age_seconds(event, now) > ttl_seconds] if ttl_seconds > 0 else []
     due = max(len(old), len(events) - limit)
     return plan.Plan(tuple(plan.delete(event) for event in events[:max(0, due)]), PERIOD_SECONDS)
+
+
+def _age_seconds(event: core.Event, now: datetime) -> float:
+    try:
+        return (now - times.parse(_last(event))).total_seconds()
+    except ValueError:
+        return float("inf")  # A time that cannot be read must not keep all the others for ever.
 
 
 def _last(event: core.Event) -> str:

@@ -57,6 +57,13 @@ def pull_out(lab: Lab, machine: str, links: tuple[Link, ...]) -> None:
 
 
 def unplug(lab: Lab, machine: str) -> None:
-    """Remove the machine's namespace and, with it, its wires. Nothing there is no error."""
+    """Remove the machine's wires and its namespace. Nothing there is no error."""
+    for link in topology.links(machine):
+        # By hand: the kernel keeps a namespace, and both ends of its wires, for as long as anything still uses it.
+        if lab.namespace(link.bridge) in namespaces():
+            run("ip", "-n", lab.namespace(link.bridge), "link", "delete", "dev", machine, check=False)
     if lab.namespace(machine) in namespaces():
+        # The kernel takes a namespace apart later, and not while anything holds it; the port must be free at once.
+        for link in topology.links(machine):
+            run("ip", "-n", lab.namespace(link.bridge), "link", "delete", "dev", machine, check=False)
         run("ip", "netns", "delete", lab.namespace(machine))

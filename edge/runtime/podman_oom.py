@@ -1,7 +1,8 @@
 """Asks the kernel whether a container was killed for its memory.
 
-conmon 2.1 on cgroup v1 looks at the counter before the kernel has counted, so Podman says `OOMKilled: false`. The
-kernel's log names the control group, which carries the container's id. See Documentation/ABI/testing/dev-kmsg.
+Podman 4.3 never says so itself: conmon notes it in a file `oom` in its working directory, which is the service's, and
+Podman looks for it in the container's. The kernel's log names the control group, which carries the container's id. See
+https://docs.kernel.org/admin-guide/abi-testing.html (dev-kmsg).
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def _start(directory: Path) -> PodmanService:
     socket = directory / "podman.sock"
     command = _command(directory, "system", "service", "-t", "0", f"unix://{socket}")
     with open(directory / "service.log", "wb") as log:
-        process = subprocess.Popen(command, env=_environment(directory), stdout=log, stderr=log)
+        # conmon leaves a file `oom` in the working directory when a container is killed for its memory.
+        process = subprocess.Popen(command, env=_environment(directory), cwd=directory, stdout=log, stderr=log)
     deadline = time.monotonic() + 20
     while not socket.exists():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -138,6 +138,15 @@ class TestAgentRestart:
         await node.restart()
         assert await node.sandboxes() == ()
 
+    async def test_a_pod_that_could_not_be_attached_leaves_nothing(self, node: Node) -> None:
+        links = await node.run("ip", "link", "show")
+        with pytest.raises(NetworkFailure):
+            await pod(node, "pod-1", "no-address")
+        assert "edge-pod-1" not in await node.run("ip", "netns", "list")
+        assert await node.run("ip", "link", "show") == links
+        assert await node.sandboxes() == ()
+        assert (await pod(node, "pod-1", A[0])).address == A[0]
+
     async def test_a_half_made_namespace_is_cleaned(self, node: Node) -> None:
         await node.run("ip", "netns", "add", "edge-pod-1")
         await node.restart()
@@ -191,6 +200,15 @@ class TestLinks:
         await node.apply_links(Links(LINKS.bridge_address, LINKS.dns_address, (Route("10.244.2.0/24", "10.0.0.77"),)))
         assert "10.244.2.0/24 via 10.0.0.77" in await node.run("ip", "route", "show")
 
+    async def test_what_a_link_that_went_down_took_along_comes_back(self, node: Node) -> None:
+        await node.run("ip", "link", "set", "wire", "down")
+        assert "10.244.2.0/24" not in await node.run("ip", "route", "show")
+        with pytest.raises(NetworkFailure):
+            await node.apply_links(LINKS)
+        await node.run("ip", "link", "set", "wire", "up")
+        await node.apply_links(LINKS)
+        assert "10.244.2.0/24" in await node.run("ip", "route", "show")
+
     async def test_a_new_subnet_replaces_the_old_one(self, node: Node) -> None:
         await node.apply_links(Links("10.244.9.1/24", DNS, ()))
         shown = await node.run("ip", "-4", "address", "show", "dev", "edge0")
@@ -210,6 +228,16 @@ class TestServices:
         one = await serving(node, "pod-1", A[0])
         await apply(node, service(A))
         assert await node.who(one, VIP, 80) == (one, GATEWAY)
+
+    async def test_rules_that_somebody_flushed_come_back_and_others_are_left_alone(self, node: Node) -> None:
+        one = await serving(node, "pod-1", A[0])
+        await apply(node, service(A))
+        handles = await node.run("nft", "-a", "list", "table", "ip", "edge")
+        await apply(node, service(A))
+        assert await node.run("nft", "-a", "list", "table", "ip", "edge") == handles
+        await node.run("nft", "flush", "ruleset")
+        await apply(node, service(A))
+        assert (await node.who("", VIP, 80))[0] == one
 
     async def test_udp(self, node: Node) -> None:
         one = await serving(node, "pod-1", A[0], protocol="udp")

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from edge.agent import containerlogs, streams_logs
 from edge.clock import SystemClock
+from edge.runtime import specgen
 from edge.runtime.containers import (
     Container,
     ContainerSpec,
@@ -91,6 +93,16 @@ async def load(runtime: Runtime, archive: bytes) -> tuple[str, ...]:
 async def only(runtime: Runtime) -> Container:
     (container,) = await runtime.list()
     return container
+
+
+async def until_state(case: Case, container_id: str, state: State) -> Container:
+    """Return one of several containers once it is in that state."""
+    async with asyncio.timeout(20):
+        while True:
+            for row in await case.runtime.list():
+                if row.id == container_id and row.state is state:
+                    return row
+            await asyncio.sleep(0.05)
 
 
 async def until(runtime: Runtime, condition: Callable[[Container], bool]) -> Container:
@@ -264,6 +276,32 @@ class TestCommands:
                 await asyncio.sleep(0.05)
         texts = [Path(f"{spec.log_path}.{n}").read_text().split(" F ")[1].strip() for n in range(len(cases))]
         assert texts == [expected for *_, expected in cases]
+
+    async def test_one_that_wants_too_much_memory_is_said_to_be_killed_for_it(self, engine: Case) -> None:
+        greedy = replace(engine.spec, attempt=30, memory_limit_bytes=8 * 1024**2,
+                         command=("sh", "-c", "busybox tail /dev/zero; exit 137"))
+        container_id = await engine.runtime.create(greedy)
+        await engine.runtime.start(container_id)
+        ended = await until_state(engine, container_id, State.EXITED)
+        assert (ended.exit_code, ended.oom_killed) == (137, True)
+        killed = await engine.runtime.create(replace(greedy, attempt=31, command=("sleep", "1000")))
+        await engine.runtime.start(killed)
+        await engine.runtime.kill(killed, "SIGKILL")
+        ended = await until_state(engine, killed, State.EXITED)
+        assert (ended.exit_code, ended.oom_killed) == (137, False)
+
+    async def test_a_log_stays_below_its_limit(self, engine: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(specgen, "LOG_SIZE_BYTES", 100_000)
+        loud = replace(engine.spec, attempt=32, command=("sh", "-c", "yes 0123456789 | head -n 100000; echo end"))
+        container_id = await engine.runtime.create(loud)
+        await engine.runtime.start(container_id)
+        await until_state(engine, container_id, State.EXITED)
+        log = Path(loud.log_path)
+        assert log.stat().st_size < 200_000
+        assert log.read_text().endswith(" stdout F end\n")
+        everything = [block async for block in streams_logs.read(
+            log, containerlogs.Options(tail_lines=2), SystemClock(), lambda: False)]
+        assert b"".join(everything) == b"0123456789\nend\n"
 
     async def test_a_command_that_is_not_there(self, engine: Case) -> None:
         container_id = await engine.runtime.create(replace(engine.spec, command=("/nope",)))

@@ -83,3 +83,30 @@ def test_removal_leaves_nothing(tmp_path: Path) -> None:
     assert files.exists((directory,))
     files.remove((directory, str(tmp_path / "never")))
     assert not files.exists((directory,))
+
+
+def test_a_link_a_container_made_leads_nowhere(tmp_path: Path) -> None:
+    pod, elsewhere = tmp_path / "pods/u", tmp_path / "elsewhere"
+    volume = pod / "volumes/shared"
+    volume.mkdir(parents=True)
+    elsewhere.mkdir()
+    (volume / "inside").mkdir()
+    (volume / "fine").symlink_to("inside")
+    (volume / "out").symlink_to(elsewhere)
+    own = (str(pod),)
+    files.check_inside(own, (str(volume), str(volume / "fine"), str(elsewhere), str(volume / "not/there/yet")))
+    with pytest.raises(files.FilesError, match="leads out of the pod's volumes"):
+        files.check_inside(own, (str(volume / "out"),))
+    with pytest.raises(files.FilesError):
+        files.write(Layout(private=(Directory(str(pod)),), directories=(Directory(str(volume / "out/made")),)))
+    assert not (elsewhere / "made").exists()
+
+
+def test_logs_are_found_and_removed_by_uid(tmp_path: Path) -> None:
+    for name in ("default_web_uid-1", "default_web_uid-2", "lost+found", "a_b"):
+        (tmp_path / name / "main").mkdir(parents=True)
+    assert files.pods_with_logs(str(tmp_path)) == ("uid-1", "uid-2")
+    assert files.pods_with_logs(str(tmp_path / "none")) == ()
+    files.remove_logs(str(tmp_path), "uid-1")
+    files.remove_logs(str(tmp_path), "*")
+    assert files.pods_with_logs(str(tmp_path)) == ("uid-2",)

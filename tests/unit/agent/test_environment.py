@@ -86,3 +86,14 @@ def test_what_is_missing_is_said_in_kubernetes_words(container: core.Container, 
 
 def test_a_broken_secret_counts_as_missing() -> None:
     assert environment.secret_value(core.Secret(data={"k": "%%%"}), "k") is None
+
+
+def test_a_value_that_is_no_text_cannot_be_a_variable() -> None:
+    secret = core.Secret(data={"k": "/w=="})
+    desired = messages.DesiredPod(revision="1", pod=core.Pod(), secrets={"s": secret})
+    by_key = core.EnvVar(name="K", value_from=core.EnvVarSource(
+        secret_key_ref=core.SecretKeySelector(name="s", key="k")))
+    all_keys = core.EnvFromSource(secret_ref=core.SecretEnvSource(name="s"))
+    for container in (core.Container(env=(by_key,)), core.Container(env_from=(all_keys,))):
+        with pytest.raises(environment.UnresolvedError, match="the value of key k is no text"):
+            environment.resolve(container, desired, "", Surroundings(node_name="n"))

@@ -65,3 +65,11 @@ def test_the_probes_own_grace_goes_first() -> None:
 def test_http_statuses() -> None:
     assert [probes.http_verdict(status)[0] for status in (199, 200, 399, 400, 500)] == [False, True, True, False, False]
     assert probes.http_verdict(500)[1] == "HTTP probe failed with statuscode: 500"
+
+
+def test_a_probe_that_could_not_be_made_changes_nothing_but_its_next_time() -> None:
+    (track,) = tracks(liveness=core.Probe(failure_threshold=1))
+    track = probes.record(track, None, 5)
+    assert not probes.health((track,)).broken
+    assert (track.failures, track.successes) == (0, 0)
+    assert probes.wait(track, (track,), 5) == 10

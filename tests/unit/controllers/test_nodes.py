@@ -151,6 +151,7 @@ def test_tolerations_decide_how_long_a_pod_may_stay() -> None:
 def test_a_node_that_fell_silent_before_the_server_started_keeps_its_pods_while_it_may_be_heard() -> None:
     world = rack()
     world.tick(13)
+    beat(world, "node-2")
     world.settle((LIFECYCLE, KEY))
     assert ("unreachable", "NoExecute") in taints(world)
     world.tick(600)
