@@ -167,7 +167,8 @@ async def find(joining: Joining) -> Master:
     pinned = _pinned(joining)
     code, output = await _child("edge.discovery.find", *(("--ca-cert-hash", pinned) if pinned else ()))
     if code != 0:
-        raise JoinError("no master is announced in the network; is it on, and is this node on its network?")
+        with_hash = f" with the CA hash {pinned}, which the settings pin," if pinned else ""
+        raise JoinError(f"no master{with_hash} is announced in the network; is it on, and is this node on its network?")
     try:
         found = msgspec.json.decode(output.splitlines()[0], type=_Announced)
         return Master(found.addresses[0], found.api_port)

@@ -29,7 +29,7 @@ from edge.bus.interface import Bus, BusRefused, BusUnavailable, Connected, Messa
 from edge.clock import Clock
 from edge.component import Supervisor
 from edge.network import routes, ruleset
-from edge.network.interface import HostPort, Links, Network, NetworkFailure
+from edge.network.interface import HostPort, Links, Network, NetworkFailure, RoutesFailure
 from edge.runtime.containers import Container, Image, RuntimeFailure, State
 from edge.runtime.interface import Runtime
 
@@ -335,6 +335,8 @@ class Agent:
         if address and address != self._node.given.address:
             self._node = replace(self._node, given=replace(self._node.given, address=address))
             self._surround()
+            # Other nodes are in reach from now on.
+            self._network_changed.set()
 
     def _find_name_servers(self) -> None:
         """The node's own name servers may come later than its pods, or change with the network it is in."""
@@ -406,8 +408,13 @@ class Agent:
         if cluster is None:
             return links, rules
         wanted = routes.plan(cluster, name)
+        unreachable: RoutesFailure | None = None
         if wanted is not None and wanted != links:
-            await self._network.apply_links(wanted)
+            try:
+                await self._network.apply_links(wanted)
+            except RoutesFailure as error:
+                # A node that boots without its master has no address yet. Its own pods need no other node.
+                unreachable = error
             links = wanted
         found = ruleset.render(self._known.services.values(), name, self.host_ports())
         if found != rules:
@@ -416,6 +423,8 @@ class Agent:
             self._networked = True
             self.networked.set()
             self._wake_all()
+        if unreachable is not None:
+            raise unreachable
         return links, found
 
     def host_ports(self) -> tuple[HostPort, ...]:

@@ -145,11 +145,9 @@ def created(memory: Memory, name: str, failed_at: float | None, now: float) -> M
 
 
 def create_failed(memory: Memory, name: str, message: str, now: float) -> Memory:
-    """Return the memory after a creation that the engine refused."""
-    earlier = memory.failures.get(name)
-    wait = backoff.advance(earlier.backoff if earlier else None, now, now)
-    return replace(memory, images={},
-                   failures={**memory.failures, name: Failure("CreateContainerError", message, now, wait)})
+    """Return the memory after a creation that the engine refused; as by the kubelet, it is tried again every 10 s."""
+    failure = Failure("CreateContainerError", message, now, backoff.advance(None, now, now))
+    return replace(memory, images={}, failures={**memory.failures, name: failure})
 
 
 def started(memory: Memory, container_id: str) -> Memory:

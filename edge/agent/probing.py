@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from edge.agent import probes
+from edge.agent import grpc_health, probes
 from edge.agent.probes import Health, Track
 from edge.agent.waiting import wait
 from edge.api import core
@@ -120,7 +120,9 @@ async def attempt(runtime: Runtime, target: Target, probe: core.Probe) -> tuple[
         return await http_get(get, port_number(get.port, target.container), target.address, seconds)
     if (tcp := probe.tcp_socket) is not None:
         return await _connect(tcp.host or target.address, port_number(tcp.port, target.container), seconds)
-    return False, "this kind of probe is not supported by this node"
+    if probe.grpc is not None:
+        return await _grpc(target.address, probe.grpc.port, probe.grpc.service or "", seconds)
+    return False, "the probe names nothing to do"
 
 
 def port_number(port: int | str, container: core.Container) -> int:
@@ -155,6 +157,28 @@ async def _connect(host: str, port: int, seconds: float) -> tuple[bool, str]:
     except OSError as error:
         return False, f"dial tcp {host}:{port}: connect: {_why(error)}"
     return True, ""
+
+
+async def _grpc(host: str, port: int, service: str, seconds: float) -> tuple[bool, str]:
+    begin = f'timeout: failed to connect service "{host}:{port}" within {seconds:g}s'
+    answer = grpc_health.Answer()
+    try:
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(host, port, limit=MOST_HEADER_BYTES)
+            try:
+                writer.write(grpc_health.request(f"{host}:{port}", service))
+                while answer.verdict is None:
+                    data = await reader.read(MOST_HEADER_BYTES)
+                    if not data:
+                        answer.end()
+                        break
+                    writer.write(answer.feed(data))
+            finally:
+                writer.close()
+    except (TimeoutError, OSError) as error:
+        return False, f"{begin}: {_why(error) if isinstance(error, ConnectionError) else 'no answer'}"
+    success, text = answer.verdict or (False, "no answer")
+    return success, "" if success else text
 
 
 async def http_get(get: core.HTTPGetAction, port: int, address: str, seconds: float) -> tuple[bool, str]:

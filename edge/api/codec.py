@@ -152,6 +152,9 @@ def _refused(resource: Resource, why: str) -> str:
 
 def _go_words(kind: type[meta.Struct], problem: str) -> str:
     """Turn "Expected `int`, got `str` - at `$.spec.replicas`" into the words of Go's decoder."""
+    if "matching regex" in problem:  # only times have one
+        where = problem.rpartition(" - at ")[2].strip("`").removeprefix("$.")
+        return f'parsing time {where} as "2006-01-02T15:04:05Z07:00": cannot parse it'
     match = re.fullmatch(r"Expected `(.+?)`, got `(\w+)`(?: - at `(.+)`)?", problem)
     if match is None:
         return f"json: {problem}"

@@ -39,7 +39,7 @@ class ApiError(Exception):
         """Return the Status object a client reads."""
         body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
                                 "message": self.message, "reason": self.reason}
-        if self.details:
+        if self.details is not None:  # Go clients take an empty one for granted where Kubernetes has it
             body["details"] = self.details
         return body | {"code": self.code}
 

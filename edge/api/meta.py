@@ -82,7 +82,7 @@ class ManagedFieldsEntry(Struct):
     manager: Annotated[str, doc("Name of the client.")] = ""
     operation: Annotated[str, doc("Apply or Update.")] = ""
     api_version: Annotated[str, doc("Version the fields are written in.")] = ""
-    time: Annotated[Time, doc("When the entry last changed.")] = ""
+    time: Annotated[Time | None, doc("When the entry last changed.")] = None
     fields_type: Annotated[str, doc("Always FieldsV1.")] = ""
     fields_v1: Annotated[dict[str, Any] | None, doc("The set of fields.")] = None
     subresource: Annotated[str, doc("Subresource the fields were written through.")] = ""

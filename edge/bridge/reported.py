@@ -237,7 +237,7 @@ def _node_status(report: core.NodeStatus, before: core.NodeStatus, now: datetime
                                    allocatable=_amounts(report.allocatable))
 
 
-def _amounts(amounts: dict[str, meta.Quantity]) -> core.ResourceList:
+def _amounts(amounts: dict[str, meta.Quantity]) -> dict[str, meta.Quantity]:
     kept = {}
     for name, amount in amounts.items():
         try:

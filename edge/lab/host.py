@@ -57,17 +57,16 @@ def missing_programs() -> tuple[str, ...]:
                          if shutil.which(program, path=SEARCH_PATH) is None}))
 
 
-def require_ready(api_port: int) -> None:
+def require_ready() -> None:
     """Check what the lab needs before anything is made.
 
     Raises:
-        LabError: not root, a package missing, or the port taken.
+        LabError: not root, or a package missing.
     """
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces, so it needs root: run it again with sudo")
     if packages := missing_programs():
         raise LabError(f"missing programs: run `apt-get install {' '.join(packages)}` (./scripts/rack does it for you)")
-    require_free_port(api_port)
 
 
 def require_free_port(port: int) -> None:

@@ -41,8 +41,9 @@ def up(lab: Lab, options: Options) -> None:
     steps = Steps()
     with steps.step("this machine") as step:
         cgroups = host.cgroups(Path("/proc/mounts").read_text())
-        forwarded = _forwarder_pid(lab) != 0
-        host.require_ready(options.port) if not forwarded else None
+        host.require_ready()
+        if not _forwarder_pid(lab):
+            host.require_free_port(options.port)
         room = groups.prepare(lab, cgroups)
         step.note(f"cgroups are {_CGROUP_WORDS[cgroups.mode]}{room and '; '}{room}")
     lab.state.mkdir(parents=True, exist_ok=True)

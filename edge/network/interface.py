@@ -47,6 +47,10 @@ class NetworkFailure(Exception):
     """The kernel or a tool refused. The text is for an Event; try again later."""
 
 
+class RoutesFailure(NetworkFailure):
+    """Only routes to other nodes are missing; pods of this node can be started and reach each other."""
+
+
 class Network(Protocol):
     """Every method is safe to repeat. Raises NetworkFailure."""
 
@@ -64,7 +68,7 @@ class Network(Protocol):
 
     async def apply_links(self, links: Links) -> None:
         """Make the bridge, its address, the DNS address, forwarding and the routes to other nodes' pods so, and
-        remove routes of ours that are no longer wanted."""
+        remove routes of ours that are no longer wanted. Raises RoutesFailure when all but the routes is there."""
         ...
 
     async def apply_ruleset(self, ruleset: str) -> None:

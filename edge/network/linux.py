@@ -12,7 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from edge.network.interface import Links, NetworkFailure, Sandbox
+from edge.network.interface import Links, NetworkFailure, RoutesFailure, Sandbox
 from edge.network.ruleset import TABLE
 
 BRIDGE = "edge0"
@@ -84,7 +84,10 @@ class LinuxNetwork:
                   f"{ROUTE_PROTOCOL}\n"
                   for destination, gateway in wanted.items() if existing.get(destination) != gateway]
         if lines:
-            await _run("ip", "-force", "-batch", "-", text="".join(lines))
+            try:
+                await _run("ip", "-force", "-batch", "-", text="".join(lines))
+            except NetworkFailure as error:
+                raise RoutesFailure(str(error)) from error
 
     async def apply_ruleset(self, ruleset: str) -> None:
         # Another program may have flushed all tables; loading ours anew without need would forget affinities.

@@ -299,6 +299,7 @@ def test_a_master_without_power_leaves_the_workers_working_and_comes_back_comple
 def test_a_worker_that_boots_alone_runs_its_pods_and_the_rack_comes_back_in_any_order(faults: Rack) -> None:
     """Power fails for the whole rack; a worker is first to have it again, the master comes last but one."""
     asked, addresses, pods = state(faults), leases(faults), faults.get("pods", "-n", SPACE)["items"]
+    restarts = {name: number for name, (_, number) in containers(faults).items()}
     on_node_1 = {pod["metadata"]["uid"] for pod in pods if pod["spec"]["nodeName"] == "node-1"}
     assert on_node_1
     for machine in ("node-1", "master", "node-3", "node-2"):
@@ -319,9 +320,9 @@ def test_a_worker_that_boots_alone_runs_its_pods_and_the_rack_comes_back_in_any_
     # Every pod is the same pod, started anew once.
     after = faults.get("pods", "-n", SPACE)["items"]
     assert {pod["metadata"]["uid"] for pod in after} == {pod["metadata"]["uid"] for pod in pods}
-    restarts = {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] for pod in pods}
-    assert {pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"] - 1
-            for pod in after} == restarts
+    until(lambda: {name: (number - 1) for name, (_, number) in containers(faults).items()} == restarts, 15,
+          "the API does not tell of every restart")
+    all_well(faults, 30)
 
 
 def cable(machine: str, state: str) -> None:
@@ -345,6 +346,24 @@ def test_a_pulled_cable_is_noticed_and_mends_itself(faults: Rack) -> None:
     print(f"cable back: Ready after {took:.1f} s")
     # Shorter than the pods' toleration: nothing was moved, nothing was restarted.
     assert containers(faults) == before
+
+
+def test_pods_behind_a_pulled_cable_are_replaced_and_end_when_it_is_back(faults: Rack) -> None:
+    """The node itself is well and goes on alone; what has been replaced meanwhile ends as soon as it hears of that."""
+    lost = {pod["metadata"]["uid"] for pod in faults.pods("app=web", SPACE) if pod["spec"]["nodeName"] == "node-3"}
+    assert lost
+    cable("node-3", "down")
+    try:
+        until(lambda: len(faults.ready_pods("app=web", SPACE)) == REPLICAS, 45, "the pods do not run elsewhere")
+        assert lost <= set(running(faults, ("node-3",)))
+        # They are going, and count as there until the node itself says otherwise.
+        going = {pod["metadata"]["uid"] for pod in faults.get("pods", "-n", SPACE)["items"]
+                 if "deletionTimestamp" in pod["metadata"]}
+        assert going == lost
+    finally:
+        cable("node-3", "up")
+    took = seconds_until(lambda: not lost & set(running(faults, ("node-3",))), 30, "the old pods go on")
+    print(f"cable back: what was replaced has ended after {took:.1f} s")
 
 
 def test_the_log_of_the_server_holds_no_surprise(faults: Rack) -> None:

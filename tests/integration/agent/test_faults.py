@@ -12,7 +12,7 @@ import pytest
 from edge.agent import loop, main
 from edge.api import core, topology
 from edge.bus import messages, topics
-from edge.network.interface import NetworkFailure
+from edge.network.interface import NetworkFailure, RoutesFailure
 from edge.runtime.containers import EngineAway, ExecResult, Image, State
 from tests.fakes.node import CLUSTER, FakeNode, pod
 
@@ -160,6 +160,16 @@ async def test_a_network_that_refuses_is_the_nodes_problem(node: FakeNode) -> No
     node.network.fail = lambda call: NetworkFailure("no nft here") if call == "ruleset" else None
     await node.start()
     await node.until(lambda: beats(node) > 0 and "network is not ready: no nft here" in ready_message(node))
+    node.network.fail = lambda call: None
+    await node.until(lambda: ready_message(node) == "")
+
+
+async def test_pods_start_though_no_other_node_can_be_reached(node: FakeNode) -> None:
+    node.network.fail = lambda call: RoutesFailure("no way to node-2") if call == "links" else None
+    await node.want(pod())
+    await node.start()
+    await node.until(node.ready)
+    await node.until(lambda: "no way to node-2" in ready_message(node))
     node.network.fail = lambda call: None
     await node.until(lambda: ready_message(node) == "")
 

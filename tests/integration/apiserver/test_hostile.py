@@ -136,3 +136,10 @@ async def test_two_services_at_the_same_time_share_nothing(cluster: Cluster) -> 
     made = await asyncio.gather(*(cluster.client.create(service(number)) for number in range(20)))
     assert len({each.spec.cluster_ip for each in made}) == 20
     assert len({each.spec.ports[0].node_port for each in made}) == 20
+
+
+async def test_a_time_that_is_none_is_refused(cluster: Cluster) -> None:
+    answer = await cluster.request("POST", "/api/v1/namespaces/default/events", {
+        "metadata": {"name": "one"}, "involvedObject": {"namespace": "default"}, "lastTimestamp": "yesterday"},
+        code=400)
+    assert 'parsing time lastTimestamp as "2006-01-02T15:04:05Z07:00"' in answer["message"]

@@ -134,3 +134,11 @@ def test_credentials_and_environment_are_not_shown() -> None:
     assert "hunter2" not in repr(step)
     env = starting.step(view(), container(env=(core.EnvVar(name="P", value="hunter2"),)))
     assert "hunter2" not in repr(env)
+
+
+def test_a_creation_that_fails_again_and_again_is_tried_every_ten_seconds() -> None:
+    remembered = Memory()
+    for _ in range(5):
+        remembered = memory.create_failed(remembered, "web", "no space left", 1000.0)
+    remembered = memory.found(remembered, "busybox:1", IMAGE)
+    assert starting.step(view(memory=remembered), WEB).requeue_after == 10.0

@@ -3,8 +3,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge.api import core, meta
-from edge.bridge import inbox, publications, reported, sequence
+from edge.api import core, discovery, meta
+from edge.bridge import inbox, publications, reported, sequence, surroundings
 from edge.bus import messages
 from tests.fakes.clock import START
 
@@ -203,3 +203,48 @@ def test_a_registered_node_cannot_take_a_role_or_another_key() -> None:
     assert isinstance(action, reported.UpdateNode)
     assert action.node.metadata.labels == known.metadata.labels | {"board": "5"}
     assert action.node.metadata.annotations == {"note": "n"}
+
+
+def test_what_is_no_address_or_amount_never_gets_into_the_api() -> None:
+    bad = report()
+    bad = replace(bad, status=replace(
+        bad.status, capacity={"cpu": "4", "memory": "much", "gold": "-1"}, allocatable={"cpu": "x"},
+        addresses=(core.NodeAddress(type="InternalIP", address="not one; reboot"),
+                   core.NodeAddress(type="InternalIP", address="10.0.0.2"),
+                   core.NodeAddress(type="Hostname", address="node-1"))))
+    (action,) = reported.node("node-1", bad, None, (), CIDR, START)
+    assert isinstance(action, reported.CreateNode)
+    status = action.node.status
+    assert (status.capacity, status.allocatable) == ({"cpu": "4"}, {})
+    assert [entry.address for entry in status.addresses] == ["10.0.0.2", "node-1"]
+
+    pod = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="d", uid="u"), spec=core.PodSpec(node_name="node-1"))
+    said = messages.ReportedPod(boot_id="b", sequence=1, uid="u", namespace="d", name="p", status=core.PodStatus(
+        phase="Running", pod_ip="; reboot", host_ip="fe80::1",
+        pod_ips=(core.PodIP(ip="x"), core.PodIP(ip="10.244.1.2"))))
+    changed = reported.pod("node-1", said, pod, START)
+    assert isinstance(changed, reported.UpdatePodStatus)
+    found = changed.pod.status
+    assert (found.pod_ip, found.host_ip, [entry.ip for entry in found.pod_ips]) == ("10.244.1.2", "", ["10.244.1.2"])
+
+
+def test_one_bad_address_does_not_reach_the_routes_and_rules_of_all() -> None:
+    def node(name: str, address: str, pod_cidr: str) -> core.Node:
+        return core.Node(metadata=meta.ObjectMeta(name=name), spec=core.NodeSpec(pod_cidr=pod_cidr),
+                         status=core.NodeStatus(addresses=(core.NodeAddress(type="InternalIP", address=address),)))
+
+    cluster = surroundings.cluster((node("a", "not one", "10.244.0.0/24"), node("b", "10.0.0.2", "x")),
+                                   surroundings.Network())
+    assert [(each.address, each.pod_cidr) for each in cluster.nodes] == [("", "10.244.0.0/24"), ("10.0.0.2", "")]
+
+    ingress = (core.LoadBalancerIngress(ip="} flush ruleset"), core.LoadBalancerIngress(ip="10.0.0.9"))
+    service = core.Service(
+        metadata=meta.ObjectMeta(name="s", namespace="d"),
+        spec=core.ServiceSpec(cluster_ip="10.96.0.7", ports=(core.ServicePort(name="a", port=80),)),
+        status=core.ServiceStatus(load_balancer=core.LoadBalancerStatus(ingress=ingress)))
+    piece = discovery.EndpointSlice(ports=(discovery.EndpointPort(name="a", port=8080),), endpoints=(
+        discovery.Endpoint(addresses=("fe80::1",)), discovery.Endpoint(addresses=("10.244.0.3",))))
+    found = surroundings.service(service, (piece,))
+    assert found.load_balancer_ips == ("10.0.0.9",)
+    assert found.ports[0].backends == (("10.244.0.3", 8080),)
+    assert [each.address for each in found.endpoints] == ["10.244.0.3"]

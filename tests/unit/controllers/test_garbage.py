@@ -116,3 +116,13 @@ def test_a_cluster_wide_object_does_not_end_with_an_owner_inside_a_namespace() -
     node = msgspec.structs.replace(node, metadata=msgspec.structs.replace(
         node.metadata, owner_references=builders.pod("p", owner=rs).metadata.owner_references))
     assert World(node).run(COLLECTOR, interface.key_of(node)) == plan.Plan()
+
+
+def test_an_event_with_an_unreadable_time_does_not_keep_the_others() -> None:
+    world = World()
+    for name, time in (("bad", "garbage"), ("old", builders.STAMP)):
+        world.put(core.Event(metadata=builders.object_meta(name), last_timestamp=time))
+    world.tick(7200)
+    key = interface.Key(core.Event, "", "")
+    made = world.run(event_expiry.controller(Settings()), key)
+    assert {action.name for action in made.actions if isinstance(action, plan.Delete)} == {"bad", "old"}
