@@ -59,7 +59,7 @@ class Node:
     run_dir: str
     log_dir: str
     cgroup_parent: str = ""
-    heartbeat_seconds: float = 10.0
+    heartbeat_seconds: float = 5.0
     find_address: Callable[[], str] | None = None
     """Asked at each heartbeat: a node may boot before it gets its address. Empty keeps the one before."""
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -37,7 +37,7 @@ class Settings(BaseModel):
     log_dir: Path = Field(default=Path("/var/log/pods"), description="Logs of containers.")
     podman_socket: Path = Field(default=Path("/run/podman/podman.sock"), description="Podman's REST socket.")
     cgroup_parent: str = Field(default="", description="Control group of all containers; Podman's choice by default.")
-    heartbeat_seconds: float = Field(default=10.0, ge=1, le=300, description="Seconds between two heartbeats.")
+    heartbeat_seconds: float = Field(default=5.0, ge=1, le=300, description="Seconds between two heartbeats.")
     cpu_milli: int = Field(default=0, ge=0, description="CPU of the node in milli-cores; 0 takes what it has.")
     memory_bytes: int = Field(default=0, ge=0, description="Memory of the node in bytes; 0 takes what it has.")
     labels: dict[str, str] = Field(default_factory=dict, description="Labels the node gives itself.")

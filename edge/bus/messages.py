@@ -94,7 +94,7 @@ class ReportedNode(Reported, kw_only=True):
 
 
 class Heartbeat(Reported, kw_only=True):
-    """Says that the agent is alive. Every 10 s; never reaches the card."""
+    """Says that the agent is alive. Every 5 s, so that one may be lost; never reaches the card."""
 
 
 class NodeState(Reported, kw_only=True):

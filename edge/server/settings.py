@@ -88,7 +88,7 @@ class NodesSettings(_Section):
     """When a node counts as gone."""
 
     grace_seconds: float = Field(default=12.0, gt=0)
-    """Seconds without a heartbeat until a node is Unknown; nodes send one every 10 s."""
+    """Seconds without a heartbeat until a node is Unknown; nodes send one every 5 s."""
     eviction_seconds: int = Field(default=10, ge=0)
     """Seconds after that until its pods are replaced elsewhere, unless a pod says otherwise."""
 
