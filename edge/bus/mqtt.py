@@ -26,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from edge import logs
 from edge.bus import broker, interface, messages
 from edge.clock import Clock
+from edge.component import Supervisor
 from edge.ids import Ids
 
 FIRST_DELAY_SECONDS = 0.25
@@ -66,7 +67,7 @@ class MqttBus:
         self._ids = ids
         self._events: asyncio.Queue[tuple[interface.BusEvent, _Connection | None, int]] = asyncio.Queue()
         self._connection: _Connection | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._supervisor = Supervisor(clock)
         self._stopping = False
 
     @property
@@ -78,9 +79,8 @@ class MqttBus:
         self._settings = replace(self._settings, host=host)
 
     async def start(self) -> None:
-        assert self._task is None
         self._stopping = False
-        self._task = asyncio.create_task(self._run(), name="bus")
+        self._supervisor.start("bus", self._run)
 
     async def stop(self) -> None:
         self._stopping = True
@@ -89,11 +89,7 @@ class MqttBus:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_SECONDS):
                     await self._connection.closed.wait()
-        if self._task is not None:
-            task, self._task = self._task, None
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._supervisor.stop()
 
     async def publish(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         if len(payload) > messages.MAX_BYTES:
