@@ -44,9 +44,13 @@ def deployment(name: str, replicas: int, main: Json | None = None, *, kind: str 
             "spec": made if kind == "DaemonSet" else {"replicas": replicas, **made}}
 
 
+SERVER = ('mkdir -p /www; echo "hello from $(hostname)" > /www/index.html; trap "exit 0" TERM; '
+          "httpd -f -v -p 8080 -h /www & wait")
+
+
 def serving(**more: Any) -> Json:
-    """Return a container that is ready once it answers."""
-    return container(readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}, **more)
+    """Return a container that is ready once it answers, and logs who asks."""
+    return container(SERVER, readinessProbe={"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}, **more)
 
 
 def service(name: str, app: str, port: int = 80, target: int = 8080, **spec: Any) -> Json:

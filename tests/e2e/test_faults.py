@@ -46,6 +46,7 @@ def faults(rack: Rack) -> Iterator[Rack]:
 def whole(faults: Rack) -> Iterator[None]:
     """Every test begins with a rack in which all is well, and leaves one."""
     yield
+    faults.kubectl("delete", "pod", "-n", SPACE, "late", "meanwhile", "after", "--ignore-not-found", "--wait=false")
     all_well(faults)
 
 
@@ -181,6 +182,7 @@ def test_a_broker_that_is_away_brings_what_changed_when_it_is_back(faults: Rack)
     """The broker stays away for longer than a node may be silent; that is no reason to take any pod away."""
     before, config = containers(faults), LAB.directory("master") / "etc/rack/mosquitto.conf"
     hidden = config.with_suffix(".hidden")
+    until(lambda: len(silence(faults)) == len(topology.RACK), 15, "a restarted server has not heard of every node")
     config.rename(hidden)
     try:
         faults.kill("master", "mosquitto")
@@ -354,12 +356,11 @@ def test_pods_behind_a_pulled_cable_are_replaced_and_end_when_it_is_back(faults:
     assert lost
     cable("node-3", "down")
     try:
-        until(lambda: len(faults.ready_pods("app=web", SPACE)) == REPLICAS, 45, "the pods do not run elsewhere")
-        assert lost <= set(running(faults, ("node-3",)))
         # They are going, and count as there until the node itself says otherwise.
-        going = {pod["metadata"]["uid"] for pod in faults.get("pods", "-n", SPACE)["items"]
-                 if "deletionTimestamp" in pod["metadata"]}
-        assert going == lost
+        until(lambda: {pod["metadata"]["uid"] for pod in faults.get("pods", "-n", SPACE)["items"]
+                       if "deletionTimestamp" in pod["metadata"]} == lost, 40, "the pods are not evicted")
+        until(lambda: len(faults.ready_pods("app=web", SPACE)) == REPLICAS, 15, "the pods do not run elsewhere")
+        assert lost <= set(running(faults, ("node-3",)))
     finally:
         cable("node-3", "up")
     took = seconds_until(lambda: not lost & set(running(faults, ("node-3",))), 30, "the old pods go on")
