@@ -20,8 +20,8 @@ from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.store.sqlite import open_store
 from tests.fakes.api import application
+from tests.fakes.authority import Authority
 from tests.fakes.client import FakeClient
-from tests.integration.conftest import make_authority
 
 
 @pytest.fixture(params=["fake", "http", "local", "http to the server"])
@@ -44,7 +44,7 @@ async def client(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 @contextlib.asynccontextmanager
 async def real(folder: Path, *, over_http: bool) -> AsyncIterator[Client]:
     """The real API server, asked in its own process or over TLS."""
-    authority = make_authority(folder)
+    authority = Authority(folder)
     certificate, key = authority.issue("master", server=True)
     store = await open_store(None)
     server = ApiServer(Settings(certificate=certificate, key=key, client_ca=authority.ca, host="127.0.0.1", port=0),

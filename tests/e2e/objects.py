@@ -32,7 +32,7 @@ def container(*command: str, **more: Any) -> Json:
 def pod(name: str, main: Json | None = None, *, labels: dict[str, str] | None = None, **spec: Any) -> Json:
     """Return a pod that ends quickly when it is told to."""
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels or {"app": name}},
-            "spec": {"containers": [main or container()], "terminationGracePeriodSeconds": 0, **spec}}
+            "spec": {"containers": [main or container()], "terminationGracePeriodSeconds": 1, **spec}}
 
 
 def deployment(name: str, replicas: int, main: Json | None = None, *, kind: str = "Deployment", **spec: Any) -> Json:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import datetime
 import io
-import ipaddress
 import shutil
 import socket
 import ssl
@@ -17,74 +15,15 @@ from typing import Any
 import aiohttp
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from edge.apiserver.http import ApiServer, Settings
 from edge.apiserver.local import LocalClient
 from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.store.sqlite import open_store
+from tests.fakes.authority import Authority
 
 COMMAND_SECONDS = 30
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """A certificate authority in a folder, for one test run."""
-
-    folder: Path
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-    @property
-    def ca(self) -> Path:
-        return self.folder / "ca.crt"
-
-    def issue(self, name: str, *organizations: str, server: bool = False) -> tuple[Path, Path]:
-        """Write a certificate with its key and return both paths."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name),
-                             *(x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations)])
-        builder = _builder(subject, self.certificate.subject, key)
-        usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if server else [])]
-        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
-        if server:
-            names = [x509.DNSName(name), x509.DNSName("localhost"),
-                     x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self.key, hashes.SHA256())
-        safe = name.replace(":", "-")
-        return _write(self.folder, safe, certificate, key)
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-    start = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
-    return (x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
-            .serial_number(x509.random_serial_number()).not_valid_before(start)
-            .not_valid_after(start + datetime.timedelta(days=3650 * 3)))
-
-
-def _write(folder: Path, name: str, certificate: x509.Certificate,
-           key: ec.EllipticCurvePrivateKey) -> tuple[Path, Path]:
-    paths = folder / f"{name}.crt", folder / f"{name}.key"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
-                                           serialization.NoEncryption()))
-    paths[1].chmod(0o600)
-    return paths
-
-
-def make_authority(folder: Path) -> Authority:
-    """Make a certificate authority in the folder."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "edge-test-ca")])
-    builder = _builder(name, name, key).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-    certificate = builder.sign(key, hashes.SHA256())
-    _write(folder, "ca", certificate, key)
-    return Authority(folder, key, certificate)
 
 
 @dataclass(slots=True)
@@ -176,7 +115,7 @@ contexts: [{{name: edge, context: {{cluster: edge, user: admin}}}}]
 def authority(tmp_path: Path) -> Authority:
     folder = tmp_path / "pki"
     folder.mkdir()
-    return make_authority(folder)
+    return Authority(folder)
 
 
 @pytest.fixture

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import cast
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from edge.agent.streams_directory import PodView
 from edge.runtime.containers import Image, NoSuchContainer
 from edge.runtime.interface import Runtime
+from tests.fakes import authority
 
 
 class LocalProcess:
@@ -114,53 +108,17 @@ class OnePod:
         return (self.pod,) if self.pod is not None else ()
 
 
-class Authority:
-    """A certificate authority in a directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test-ca")])
-        certificate = self._builder(self._name, self._key).add_extension(
-            x509.BasicConstraints(ca=True, path_length=None), critical=True
-        )
-        self.path = directory / "ca.crt"
-        self.path.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(self._name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(datetime.datetime(2020, 1, 1))
-            .not_valid_after(datetime.datetime(2090, 1, 1))
-        )
-
-    def issue(self, name: str, organization: str) -> tuple[Path, Path]:
-        """Return paths of a certificate and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
-                             x509.NameAttribute(NameOID.COMMON_NAME, name)])  # fmt: skip
-        certificate = self._builder(subject, key).add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False
-        )
-        pem, encoding = self._directory / f"{name}.crt", serialization.Encoding.PEM
-        pem.write_bytes(certificate.sign(self._key, hashes.SHA256()).public_bytes(encoding))
-        secret = self._directory / f"{name}.key"
-        plain = serialization.NoEncryption()
-        secret.write_bytes(key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain))
-        return pem, secret
+class Authority(authority.Authority):
+    """Also makes the contexts of both ends."""
 
     def server(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self.issue(name, "system:nodes"))
-        context.load_verify_locations(self.path)
+        context.load_cert_chain(*self.issue(name, "system:nodes", server=True))
+        context.load_verify_locations(self.ca)
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
     def client(self, name: str, organization: str) -> ssl.SSLContext:
-        context = ssl.create_default_context(cafile=str(self.path))
+        context = ssl.create_default_context(cafile=str(self.ca))
         context.load_cert_chain(*self.issue(name, organization))
         return context

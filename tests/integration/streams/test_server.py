@@ -57,7 +57,7 @@ class TestWhoMayConnect:
             assert response.status == 403
 
     async def test_no_certificate_is_refused(self, node: Node) -> None:
-        nobody = ssl.create_default_context(cafile=str(node.authority.path))
+        nobody = ssl.create_default_context(cafile=str(node.authority.ca))
         with pytest.raises(aiohttp.ClientError):
             async with (
                 aiohttp.ClientSession() as http,
