@@ -75,7 +75,9 @@ def _command(directory: Path, *arguments: str) -> list[str]:
     podman = ["podman", "--root", f"{directory}/root", "--runroot", f"{directory}/run",
               "--tmpdir", f"{directory}/tmp", *arguments]  # fmt: skip
     if UNIFIED.is_dir():
-        script = 'umount /sys/fs/cgroup/unified 2>/dev/null; exec "$@"'
+        # crun writes there even so, and what is beneath may be read-only.
+        script = ('umount /sys/fs/cgroup/unified 2>/dev/null; '
+                  'mount -t tmpfs -o mode=755,size=4m tmpfs /sys/fs/cgroup/unified; exec "$@"')
         return ["unshare", "--mount", "--propagation", "slave", "bash", "-c", script, "bash", *podman]
     return podman
 
