@@ -28,7 +28,7 @@ from edge.apiserver.http import ApiServer, Settings
 from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.store.sqlite import open_store
-from tests.integration.conftest import make_authority
+from tests.integration.conftest import Authority
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
@@ -173,7 +173,7 @@ def main() -> None:
                         help="requests a row; a few hundred last milliseconds and say nothing")
     count = parser.parse_args().count
     with tempfile.TemporaryDirectory() as folder:
-        authority = make_authority(Path(folder))
+        authority = Authority(Path(folder))
         authority.issue("master", server=True)
         context = ssl.create_default_context(cafile=str(authority.ca))
         context.load_cert_chain(*authority.issue("kubernetes-admin", "system:masters"))

@@ -17,7 +17,7 @@ class Settings:
     """A node whose lease is older than this is unreachable."""
     listening_since: Callable[[], datetime] | None = None
     """Since when nodes can be heard: the server's start, or the last time the bus came back; now while it is away."""
-    node_startup_grace_seconds: float = 30.0
+    node_startup_grace_seconds: float = 15.0
     """No node is called unreachable, and none loses pods for that, within this time of `listening_since`."""
     terminated_pod_threshold: int = 500
     """Finished pods kept for their logs; the oldest beyond this many are deleted."""

@@ -14,9 +14,14 @@ TABLE = "edge-rack"
 def render(rack: Rack) -> str:
     """Return the table as a script for `nft -f`; it replaces an earlier one in one transaction."""
     inside = f"{{ {rack.address.network}, {rack.pod_network} }}"
+    ours = f"{{ {rack.address.network}, {rack.pod_network}, {rack.service_network} }}"
     return f"""table inet {TABLE} {{}}
 delete table inet {TABLE}
 table inet {TABLE} {{
+  chain outside {{
+    type filter hook prerouting priority raw; policy accept;
+    iifname "{rack.uplink}" ip daddr {ours} drop comment "before services are translated"
+  }}
   chain input {{
     type filter hook input priority filter; policy accept;
     iifname "{rack.uplink}" ct state established,related accept

@@ -36,6 +36,7 @@ class Rack(_Strict):
     uplink: str = "wlan0"
     """The interface to the home network."""
     pod_network: IPv4Network = IPv4Network("10.244.0.0/16")
+    service_network: IPv4Network = IPv4Network("10.96.0.0/12")
     master_name: str = "master"
     names: tuple[str, ...] = ()
     """Further names and addresses the API is reached by; they go into its certificate."""

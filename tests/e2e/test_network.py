@@ -152,11 +152,11 @@ def test_pods_reach_the_home_network_and_its_names(net: Rack) -> None:
 
 def test_the_home_network_opens_no_connection_into_the_rack(net: Rack) -> None:
     worker, pod = node_ip(net, "node-1"), ip_of(net, web(net, "node-1"))
-    inside_rack = ("10.0.0.0/24", "10.244.0.0/16")
+    inside_rack = ("10.0.0.0/24", "10.244.0.0/16", "10.96.0.0/12")
     for network in inside_rack:
         net.shell("laptop", "ip", "route", "replace", network, "via", topology.MASTER_UPLINK)
     try:
-        closed = (f"{worker}:10250", f"{worker}:8099", f"{pod}:8080", *(
+        closed = (f"{worker}:10250", f"{worker}:8099", f"{pod}:8080", f"{cluster_ip(net, 'web')}:80", *(
             f"{master}:{port}" for master in (topology.MASTER, topology.MASTER_UPLINK) for port in (53, 8883, 10250)))
         assert knocks("laptop", *closed) == dict.fromkeys(closed, "silent")
         assert knock("node-1", topology.MASTER, 8883) == "open"

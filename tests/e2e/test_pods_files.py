@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.e2e.conftest import Rack, until
+from tests.e2e.conftest import NAME, Rack, until
 from tests.e2e.within import Within, container, pod
 
 CONFIG = {"kind": "ConfigMap", "metadata": {"name": "config"}, "data": {"color": "green", "size": "10"}}
@@ -111,9 +113,14 @@ def test_limits_are_set_and_kill(here: Within) -> None:
     here.apply(pod("greedy", container("tail /dev/zero", resources={"limits": {"memory": "20Mi"}}),
                    restartPolicy="Never"))
     here.until_ready("limited")
-    limits = here.sh("limited", "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null;"
-                     "cat /sys/fs/cgroup/cpu/cpu.cfs_quota_us /sys/fs/cgroup/cpu.max 2>/dev/null || true")
-    assert limits.split()[:2] == [str(32 * 1024**2), "25000"]
+    container_id = here.path("pod/limited", ".status.containerStatuses[0].containerID").removeprefix("podman://")
+    # As the kernel has them, on both versions of cgroups; within the pod they show where it has a cgroup namespace.
+    groups = [path for tree in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup/cpu"))
+              for path in tree.glob(f"{NAME}-lab/*/libpod-{container_id}")]
+    limits = {name: (group / name).read_text().split()[0] for group in groups
+              for name in ("memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max")
+              if (group / name).exists()}
+    assert set(limits.values()) == {str(32 * 1024**2), "25000"}, limits
     assert here.path("pod/limited", ".status.qosClass") == "Guaranteed"
     until(lambda: here.path("pod/greedy", ".status.phase") == "Failed", 20, "the greedy pod is not killed")
     ended = here.get("pod", "greedy")["status"]["containerStatuses"][0]["state"]["terminated"]

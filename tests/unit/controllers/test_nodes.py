@@ -44,7 +44,7 @@ def test_after_the_servers_own_start_nodes_get_time_to_be_heard() -> None:
     world = rack()
     world.tick(600)
     began = world.now
-    started = node_lifecycle.controller(Settings(listening_since=lambda: began))
+    started = node_lifecycle.controller(Settings(listening_since=lambda: began, node_startup_grace_seconds=30))
     world.tick(29)
     made = world.run(started, KEY)
     assert made.actions == ()
@@ -156,7 +156,7 @@ def test_a_node_that_fell_silent_before_the_server_started_keeps_its_pods_while_
     assert ("unreachable", "NoExecute") in taints(world)
     world.tick(600)
     began = world.now
-    eviction = taint_eviction.controller(Settings(listening_since=lambda: began))
+    eviction = taint_eviction.controller(Settings(listening_since=lambda: began, node_startup_grace_seconds=30))
     world.tick(29)
     made = world.run(eviction, POD)
     assert made.actions == ()

@@ -35,6 +35,7 @@ def test_dhcp_points_machines_at_the_master_and_leases_in_the_order_they_ask() -
 def test_the_home_network_opens_nothing_but_what_is_offered() -> None:
     script = nat.render(Rack())
     assert 'iifname "wlan0" drop' in script
+    assert 'iifname "wlan0" ip daddr { 10.0.0.0/24, 10.244.0.0/16, 10.96.0.0/12 } drop' in script
     assert 'iifname "wlan0" ct status dnat accept' in script
     assert 'oifname "wlan0" ip saddr { 10.0.0.0/24, 10.244.0.0/16 } masquerade' in script
     assert "tcp dport { 53, 10250, 8883 } drop" in script
