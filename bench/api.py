@@ -28,7 +28,7 @@ from edge.apiserver.http import ApiServer, Settings
 from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.store.sqlite import open_store
-from tests.integration.conftest import Authority
+from tests.fakes.authority import Authority
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 PODS = "/api/v1/namespaces/default/pods"
