@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import shutil
 import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +19,7 @@ from edge.apiserver.http import ApiServer, Settings
 from edge.apiserver.local import LocalClient
 from edge.clock import SystemClock
 from edge.ids import SystemIds
+from edge.lab import host
 from edge.store.sqlite import open_store
 from tests.fakes.authority import Authority
 
@@ -83,9 +83,7 @@ class Cluster:
 
     async def start_kubectl(self, *arguments: str) -> asyncio.subprocess.Process:
         """Start the real kubectl with pipes on all three streams."""
-        program = shutil.which("kubectl")
-        if program is None:
-            pytest.skip("there is no kubectl on this machine")
+        program = host.find_kubectl()
         env = {"PATH": "/usr/bin:/bin", "HOME": str(self.kubeconfig.parent), "KUBECONFIG": str(self.kubeconfig),
                **self.env}
         pipe = asyncio.subprocess.PIPE

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from edge.lab import host
 from tests.integration.streams.conftest import Node
 from tests.integration.streams.toy_api import ToyApi
 
-KUBECTL = next((str(path) for path in (Path(__file__).parents[3] / ".venv/bin/kubectl",) if path.exists()), None)
-KUBECTL = KUBECTL or shutil.which("kubectl")
+KUBECTL = host.find_kubectl()
 WIRES = pytest.mark.parametrize("websockets", ["true", "false"])
-
-pytestmark = pytest.mark.skipif(KUBECTL is None, reason="kubectl is not installed")
 
 
 @pytest.fixture
