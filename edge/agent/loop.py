@@ -11,15 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge import logs
-from edge.agent import desired, files, machine, node_status, view
+from edge.agent import desired, files, machine, node_status, podview
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
 from edge.agent.execute import Ports
+from edge.agent.ground import Ground, Wanted
 from edge.agent.listing import Listing
 from edge.agent.reporter import NodeReport, Reporter
 from edge.agent.sandboxes import Sandboxes
 from edge.agent.saving import Saver
-from edge.agent.streams_directory import ContainerView, PodView
+from edge.agent.streams_directory import PodView
 from edge.agent.surroundings import Surroundings
 from edge.agent.waiting import wait
 from edge.agent.worker import Worker
@@ -28,9 +29,8 @@ from edge.bus import messages, topics
 from edge.bus.interface import Bus, BusRefused, BusUnavailable, Connected, Message
 from edge.clock import Clock
 from edge.component import Supervisor
-from edge.network import routes, ruleset
-from edge.network.interface import HostPort, Links, Network, NetworkFailure, RoutesFailure
-from edge.runtime.containers import Container, Image, RuntimeFailure, State
+from edge.network.interface import Network, NetworkFailure
+from edge.runtime.containers import Container, Image, RuntimeFailure
 from edge.runtime.interface import Runtime
 
 FRESH_INDEX_SECONDS = 5.0
@@ -40,8 +40,6 @@ LONGEST_RETRY_SECONDS = 30.0
 LOOK_SECONDS = 10.0
 LONGEST_LOOK_SECONDS = 30.0
 ENGINE_PATIENCE_SECONDS = 5.0
-RESYNC_SECONDS = 60.0
-"""What others removed of the node's network (a link that went down takes its routes along) is put back after this."""
 IMAGES_EVERY_LOOKS = 30
 MOST_PULLS = 3
 
@@ -70,14 +68,13 @@ class Node:
 class Agent:
     """One node.
 
-    `topology_changed` hears of services and cluster, for the names the node answers; `networked` is set once the
-    node's addresses are there.
+    `topology_changed` hears of services and cluster, for the names the node answers.
     """
 
     def __init__(self, node: Node, *, bus: Bus, runtime: Runtime, network: Network,
                  checkpoint: Checkpoint, statuses: Statuses, clock: Clock, boot_id: str,
                  topology_changed: Callable[[topology.Cluster, Mapping[str, topology.Service]], None]) -> None:
-        self._node, self._bus, self._runtime, self._network = node, bus, runtime, network
+        self._node, self._bus, self._runtime = node, bus, runtime
         self._checkpoint, self._statuses, self._clock = checkpoint, statuses, clock
         self._topology_changed, self._named = topology_changed, Known()
         self._host_resolv_conf = ""
@@ -92,28 +89,26 @@ class Agent:
                             failed=self._cannot_save)
         self._reporter = Reporter(bus, clock, node.given.name, boot_id, self._saver.changed.set)
         self._around = Surroundings(node_name=node.given.name)
-        self._fresh, self._network_changed, self._look_now = (asyncio.Event() for _ in range(3))
+        self._fresh, self._look_now = asyncio.Event(), asyncio.Event()
         self._ending: set[str] = set()
         self._reap = asyncio.Event()
         self._began = False
-        self._networked = False
-        self.networked = asyncio.Event()
-        self._problems = {"runtime": "container runtime status check has not completed yet",
-                          "network": "network is not ready: the node has no pod subnet yet"}
+        self._ground = Ground(node.given.name, network, clock, self._network_wanted, self._network_told)
+        self._engine_problem = "container runtime status check has not completed yet"
         self._seen: dict[str, tuple[Container, ...]] = {}
         self._images: tuple[Image, ...] = ()
         self._status: core.NodeStatus | None = None
         self._away_since: float | None = None
         self._rejected = 0
         self._ports = Ports(runtime, self._sandboxes, self._listing, self._reporter, clock, lambda: self._around,
-                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._network_changed.set,
+                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._ground.changed.set,
                             self.images_changed)
 
     def start(self, supervisor: Supervisor) -> None:
         """Start all parts; the bus must be started by the caller's supervisor as well."""
         self._load()
         for name, run in (("bus", self._read_bus), ("reports", self._reporter.run), ("beats", self._beats),
-                          ("looks", self._looks), ("engine", self._watch_engine), ("network", self._keep_network),
+                          ("looks", self._looks), ("engine", self._watch_engine), ("network", self._ground.run),
                           ("saves", self._saver.run), ("reaper", self._reaps), ("pods", self._begin)):
             supervisor.start(name, run)
 
@@ -173,7 +168,7 @@ class Agent:
         self._saver.changed.set()
         if topic.branch.startswith("cluster/"):
             self._surround()
-            self._network_changed.set()
+            self._ground.changed.set()
             # A service's addresses are read when a container is made; no pod has to look again for them.
             if topic.branch == "cluster/nodes":
                 self._wake_all()
@@ -231,7 +226,7 @@ class Agent:
         self._ending.add(uid)
         self._reap.set()
         self._saver.changed.set()
-        self._network_changed.set()
+        self._ground.changed.set()
 
     async def _reaps(self) -> None:
         """End the workers whose pods are gone; they cannot end themselves."""
@@ -252,7 +247,7 @@ class Agent:
     # The node and its surroundings.
 
     def _pod_cidr(self) -> str:
-        if not self._networked or self._known.cluster is None:
+        if not self._ground.ready.is_set() or self._known.cluster is None:
             return ""
         return next((node.pod_cidr for node in self._known.cluster.nodes if node.name == self._node.given.name), "")
 
@@ -303,7 +298,7 @@ class Agent:
                     self._images = await self._runtime.images()
             if self._away_since is not None:
                 log.info("container engine answers again")
-            self._problems.pop("runtime", None)
+            self._engine_problem = ""
             self._away_since = None
         except TimeoutError:
             self._engine_is_away("it takes too long to list its containers")
@@ -311,7 +306,7 @@ class Agent:
             self._engine_is_away(str(error))
         self._find_address()
         self._find_name_servers()
-        node, problem = self._node, "; ".join(self._problems.values())
+        node, problem = self._node, "; ".join(filter(None, (self._engine_problem, self._ground.problem)))
         found = await asyncio.to_thread(machine.read, node.data_dir)
         status = node_status.node_status(found, node.given, runtime_version=version, images=self._images,
                                          problem=problem, previous=self._status, now=times.render(self._clock.now()))
@@ -328,7 +323,7 @@ class Agent:
             log.warning("container engine does not answer", reason=reason)
         self._away_since = now if self._away_since is None else self._away_since
         if self._status is None or now - self._away_since >= ENGINE_PATIENCE_SECONDS:
-            self._problems["runtime"] = f"container runtime is down: {reason}"
+            self._engine_problem = f"container runtime is down: {reason}"
 
     def _find_address(self) -> None:
         address = self._node.find_address() if self._node.find_address is not None else ""
@@ -336,7 +331,7 @@ class Agent:
             self._node = replace(self._node, given=replace(self._node.given, address=address))
             self._surround()
             # Other nodes are in reach from now on.
-            self._network_changed.set()
+            self._ground.changed.set()
 
     def _find_name_servers(self) -> None:
         """The node's own name servers may come later than its pods, or change with the network it is in."""
@@ -383,60 +378,16 @@ class Agent:
             self._orphans |= strangers
             self._reconcile()
 
-    async def _keep_network(self) -> None:
-        """Keep links, routes and packet rules in step with the cluster, the services and the pods' host ports."""
-        links, rules, retry, said = None, "", RETRY_SECONDS, ""
-        while True:
-            self._name()
-            try:
-                links, rules = await self._apply_network(links, rules)
-                seconds, retry, said = RESYNC_SECONDS, RETRY_SECONDS, ""
-                if self._networked and self._problems.pop("network", ""):
-                    self._look_now.set()
-            except NetworkFailure as error:
-                links, rules, seconds, retry = None, "", retry, min(retry * 2, LONGEST_RETRY_SECONDS)
-                if str(error) != said:
-                    said = str(error)
-                    self._problems["network"] = f"network is not ready: {said}"
-                    self._look_now.set()
-                    log.warning("network is tried again", reason=said)
-            if not await wait(self._network_changed, self._clock, seconds):
-                links, rules = None, ""
+    def _network_wanted(self) -> Wanted:
+        self._name()
+        pods = {uid: worker.state.pod for uid, worker in self._workers.items() if worker.state.pod is not None}
+        return Wanted(self._known.cluster, self._known.services.values(),
+                      podview.host_ports(pods, self._sandboxes.all().values()))
 
-    async def _apply_network(self, links: Links | None, rules: str) -> tuple[Links | None, str]:
-        cluster, name = self._known.cluster, self._node.given.name
-        if cluster is None:
-            return links, rules
-        wanted = routes.plan(cluster, name)
-        unreachable: RoutesFailure | None = None
-        if wanted is not None and wanted != links:
-            try:
-                await self._network.apply_links(wanted)
-            except RoutesFailure as error:
-                # A node that boots without its master has no address yet. Its own pods need no other node.
-                unreachable = error
-            links = wanted
-        found = ruleset.render(self._known.services.values(), name, self.host_ports())
-        if found != rules:
-            await self._network.apply_ruleset(found)
-        if wanted is not None and not self._networked:
-            self._networked = True
-            self.networked.set()
-            self._wake_all()
-        if unreachable is not None:
-            raise unreachable
-        return links, found
-
-    def host_ports(self) -> tuple[HostPort, ...]:
-        """Return the ports of the node that lead into its pods."""
-        found = set()
-        for uid, sandbox in self._sandboxes.all().items():
-            worker = self._workers.get(uid)
-            pod = worker.state.pod if worker is not None else None
-            for container in pod.spec.containers if pod is not None else ():
-                found |= {HostPort(port.host_port, port.protocol or "TCP", sandbox.address, port.container_port)
-                          for port in container.ports if port.host_port}
-        return tuple(sorted(found, key=lambda each: (each.host_port, each.protocol, each.address)))
+    def _network_told(self) -> None:
+        """The node's network became ready, or broke, or was mended."""
+        self._look_now.set()
+        self._wake_all()
 
     def _told(self) -> Mapping[str, core.PodStatus]:
         return {**self._before, **self._reporter.statuses()}
@@ -444,6 +395,11 @@ class Agent:
     def _cannot_save(self, reason: str) -> None:
         self._reporter.event(None, reason="CheckpointFailed", type="Warning",
                              message=f"Cannot save what this node shall run: {reason}")
+
+    @property
+    def networked(self) -> asyncio.Event:
+        """Set once the node's addresses are there."""
+        return self._ground.ready
 
     @property
     def dns_address(self) -> str:
@@ -464,23 +420,10 @@ class Agent:
         return tuple(self._pod_view(worker) for worker in self._workers.values() if worker.state.pod is not None)
 
     def _pod_view(self, worker: Worker) -> PodView:
-        pod, uid = worker.state.pod, worker.state.uid
-        assert pod is not None
+        wanted, uid = worker.state.desired, worker.state.uid
+        assert wanted is not None
         sandbox = self._sandboxes.get(uid)
-        address = self._node.given.address if pod.spec.host_network else sandbox.address if sandbox else ""
-        seen = view.View(uid=uid, desired=worker.state.desired, deleting=False, around=self._around,
-                         containers=self._listing.last(uid), now=self._clock.now(), monotonic=0.0)
-        told = worker.state.previous or core.PodStatus()
-        waiting = {status.name: status.state.waiting.reason
-                   for status in (*told.init_container_statuses, *told.container_statuses) if status.state.waiting}
-        containers = {}
-        for spec in (*pod.spec.init_containers, *pod.spec.containers):
-            latest, reason = seen.latest(spec.name), waiting.get(spec.name, "")
-            containers[spec.name] = ContainerView(waiting=reason) if latest is None else ContainerView(
-                id=latest.id, attempt=latest.attempt, running=latest.state is State.RUNNING, tty=bool(spec.tty),
-                backing_off=bool(reason) and latest.state is State.EXITED, waiting=reason)
-        return PodView(namespace=pod.metadata.namespace, name=pod.metadata.name, uid=uid, address=address,
-                       log_dir=self._around.pod_log_dir(pod.metadata.namespace, pod.metadata.name, uid),
-                       containers=containers)
-
-
+        node_address = self._node.given.address if wanted.pod.spec.host_network else ""
+        return podview.pod_view(wanted, worker.state.previous or core.PodStatus(), self._listing.last(uid),
+                                self._around, node_address or (sandbox.address if sandbox else ""),
+                                self._clock.now())
