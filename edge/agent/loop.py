@@ -15,8 +15,8 @@ from edge.agent import desired, files, machine, node_status, podview
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
 from edge.agent.execute import Ports
-from edge.agent.ground import Ground, Wanted
 from edge.agent.listing import Listing
+from edge.agent.node_network import NodeNetwork, Wanted
 from edge.agent.reporter import NodeReport, Reporter
 from edge.agent.sandboxes import Sandboxes
 from edge.agent.saving import Saver
@@ -93,7 +93,7 @@ class Agent:
         self._ending: set[str] = set()
         self._reap = asyncio.Event()
         self._began = False
-        self._ground = Ground(node.given.name, network, clock, self._network_wanted, self._network_told)
+        self._net = NodeNetwork(node.given.name, network, clock, self._network_wanted, self._network_told)
         self._engine_problem = "container runtime status check has not completed yet"
         self._seen: dict[str, tuple[Container, ...]] = {}
         self._images: tuple[Image, ...] = ()
@@ -101,14 +101,14 @@ class Agent:
         self._away_since: float | None = None
         self._rejected = 0
         self._ports = Ports(runtime, self._sandboxes, self._listing, self._reporter, clock, lambda: self._around,
-                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._ground.changed.set,
+                            self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._net.changed.set,
                             self.images_changed)
 
     def start(self, supervisor: Supervisor) -> None:
         """Start all parts; the bus must be started by the caller's supervisor as well."""
         self._load()
         for name, run in (("bus", self._read_bus), ("reports", self._reporter.run), ("beats", self._beats),
-                          ("looks", self._looks), ("engine", self._watch_engine), ("network", self._ground.run),
+                          ("looks", self._looks), ("engine", self._watch_engine), ("network", self._net.run),
                           ("saves", self._saver.run), ("reaper", self._reaps), ("pods", self._begin)):
             supervisor.start(name, run)
 
@@ -168,7 +168,7 @@ class Agent:
         self._saver.changed.set()
         if topic.branch.startswith("cluster/"):
             self._surround()
-            self._ground.changed.set()
+            self._net.changed.set()
             # A service's addresses are read when a container is made; no pod has to look again for them.
             if topic.branch == "cluster/nodes":
                 self._wake_all()
@@ -226,7 +226,7 @@ class Agent:
         self._ending.add(uid)
         self._reap.set()
         self._saver.changed.set()
-        self._ground.changed.set()
+        self._net.changed.set()
 
     async def _reaps(self) -> None:
         """End the workers whose pods are gone; they cannot end themselves."""
@@ -247,7 +247,7 @@ class Agent:
     # The node and its surroundings.
 
     def _pod_cidr(self) -> str:
-        if not self._ground.ready.is_set() or self._known.cluster is None:
+        if not self._net.ready.is_set() or self._known.cluster is None:
             return ""
         return next((node.pod_cidr for node in self._known.cluster.nodes if node.name == self._node.given.name), "")
 
@@ -306,7 +306,7 @@ class Agent:
             self._engine_is_away(str(error))
         self._find_address()
         self._find_name_servers()
-        node, problem = self._node, "; ".join(filter(None, (self._engine_problem, self._ground.problem)))
+        node, problem = self._node, "; ".join(filter(None, (self._engine_problem, self._net.problem)))
         found = await asyncio.to_thread(machine.read, node.data_dir)
         status = node_status.node_status(found, node.given, runtime_version=version, images=self._images,
                                          problem=problem, previous=self._status, now=times.render(self._clock.now()))
@@ -331,7 +331,7 @@ class Agent:
             self._node = replace(self._node, given=replace(self._node.given, address=address))
             self._surround()
             # Other nodes are in reach from now on.
-            self._ground.changed.set()
+            self._net.changed.set()
 
     def _find_name_servers(self) -> None:
         """The node's own name servers may come later than its pods, or change with the network it is in."""
@@ -399,7 +399,7 @@ class Agent:
     @property
     def networked(self) -> asyncio.Event:
         """Set once the node's addresses are there."""
-        return self._ground.ready
+        return self._net.ready
 
     @property
     def dns_address(self) -> str:

@@ -30,7 +30,7 @@ class Wanted:
     host_ports: tuple[HostPort, ...]
 
 
-class Ground:
+class NodeNetwork:
     """The node's own network. `ready` is set once its addresses are there; `problem` says what is wrong, if anything.
 
     `told` is called when either changes.
