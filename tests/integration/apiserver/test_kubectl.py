@@ -107,7 +107,7 @@ async def test_node_ports_are_given_once(cluster: Cluster) -> None:
 
 async def test_delete_explain_and_discovery(cluster: Cluster) -> None:
     await cluster.kubectl("apply", "-f", "-", stdin=DEPLOYMENT)
-    assert (await cluster.kubectl("delete", "deploy", "web")).out == 'deployment.apps "web" deleted\n'
+    assert (await cluster.kubectl("delete", "deploy", "web")).out.startswith('deployment.apps "web" deleted')
     await cluster.kubectl("wait", "--for=delete", "deploy/web", "--timeout=5s")
     assert "FIELDS:" in (await cluster.kubectl("explain", "pod.spec.containers")).out
     listed = (await cluster.kubectl("api-resources", "-o", "name")).out.split()
