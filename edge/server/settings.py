@@ -133,5 +133,5 @@ class ServerSettings(_Section):
     """File with the bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}`; without it only tokens made by hand let nodes in."""
     history_seconds: int = Field(default=300, ge=10)
     """Seconds between compactions of the store's history."""
-    history_revisions: int = Field(default=10_000, ge=100)
+    history_revisions: int = Field(default=1_000, ge=100)
     """Revisions a compaction leaves."""

@@ -222,7 +222,7 @@ class SqliteStore:
 
 
 async def open_store(path: Path | None, *, synchronous: str = "FULL", max_bytes: int = 0,
-                     history_events: int = 10_000, history_bytes: int = 8 << 20,
+                     history_events: int = 10_000, history_bytes: int = 4 << 20,
                      watch_buffer: int = 10_000, watch_bytes: int = 16 << 20) -> SqliteStore:
     """Open the store in `path`, or one in memory that is gone with the process.
 
