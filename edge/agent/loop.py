@@ -22,12 +22,11 @@ from edge.agent.sandboxes import Sandboxes
 from edge.agent.saving import Saver
 from edge.agent.streams_directory import PodView
 from edge.agent.surroundings import Surroundings
-from edge.agent.waiting import wait
 from edge.agent.worker import Worker
 from edge.api import core, quantity, times, topology
 from edge.bus import messages, topics
 from edge.bus.interface import Bus, BusRefused, BusUnavailable, Connected, Message
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.component import Supervisor
 from edge.network.interface import Network, NetworkFailure
 from edge.runtime.containers import Container, Image, RuntimeFailure

@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from edge import logs
-from edge.agent.waiting import wait
 from edge.api import topology
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.network import routes, ruleset
 from edge.network.interface import HostPort, Links, Network, NetworkFailure, RoutesFailure
 

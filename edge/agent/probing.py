@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 from edge.agent import grpc_health, probes
 from edge.agent.probes import Health, Track
-from edge.agent.waiting import wait
 from edge.api import core
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.runtime.containers import EngineAway, RuntimeFailure
 from edge.runtime.interface import Runtime
 

@@ -12,9 +12,8 @@ from collections.abc import Callable, Mapping
 from edge import logs
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
-from edge.agent.waiting import wait
 from edge.api import core
-from edge.clock import Clock
+from edge.clock import Clock, wait
 
 SAVE_DELAY_SECONDS = 1.0
 SERVICES_SECONDS = 600.0

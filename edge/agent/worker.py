@@ -11,9 +11,9 @@ from edge.agent import execute, files, memory, plan, probing, status
 from edge.agent.execute import Executor, PodState, Ports
 from edge.agent.reporter import PodReport
 from edge.agent.view import View
-from edge.agent.waiting import wait
 from edge.api import core
 from edge.bus import messages
+from edge.clock import wait
 from edge.component import Supervisor
 from edge.network.interface import NetworkFailure
 from edge.runtime.containers import EngineAway, RuntimeFailure, State

@@ -14,7 +14,7 @@ from edge import logs
 from edge.api import errors, meta, scheme
 from edge.client import cache, recorder, view
 from edge.client.interface import Client
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.controllers import expectations, indexes, interface, plan, registry, workqueue
 from edge.controllers.settings import Settings
 from edge.ids import Ids
@@ -150,19 +150,7 @@ class Loop:
         due = self._queue.next_due() if len(self._rounds) < self._controller.workers else None
         if due is None:
             self._queue.forget_pauses(now)
-        timer = None if due is None else asyncio.create_task(self._clock.sleep(max(0.0, due - now)))
-        if timer is not None:
-            timer.add_done_callback(self._rang)
-        try:
-            await self._wake.wait()
-        finally:
-            self._wake.clear()
-            if timer is not None:
-                timer.cancel()
-
-    def _rang(self, timer: asyncio.Task[None]) -> None:
-        if not timer.cancelled():
-            self._wake.set()
+        await wait(self._wake, self._clock, None if due is None else max(0.0, due - now))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._rounds.discard(task)

@@ -15,7 +15,7 @@ from edge import logs
 from edge.api import core, errors, meta, times
 from edge.client import cache, recorder, view
 from edge.client.interface import Client
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.ids import Ids
 from edge.scheduler import queue, select, snapshot
 
@@ -132,20 +132,7 @@ class Loop:
 
     async def _wait(self) -> None:
         due = self._queue.next_due()
-        timer = None
-        if due is not None:
-            timer = asyncio.create_task(self._clock.sleep(max(0.0, due - self._clock.monotonic())))
-            timer.add_done_callback(self._rang)
-        try:
-            await self._wake.wait()
-        finally:
-            self._wake.clear()
-            if timer is not None:
-                timer.cancel()
-
-    def _rang(self, timer: asyncio.Task[None]) -> None:
-        if not timer.cancelled():
-            self._wake.set()
+        await wait(self._wake, self._clock, None if due is None else max(0.0, due - self._clock.monotonic()))
 
     def _pod_changed(self, old: core.Pod | None, new: core.Pod | None) -> None:
         if new is None:

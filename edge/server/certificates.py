@@ -17,7 +17,7 @@ from edge import logs
 from edge.api import certificates, core, errors, meta, times
 from edge.client import cache
 from edge.client.interface import Client
-from edge.clock import Clock
+from edge.clock import Clock, wait
 from edge.pki import approval, names
 
 if TYPE_CHECKING:
@@ -56,7 +56,6 @@ class Certificates:
         await self._requests.synced.wait()
         await self._nodes.synced.wait()
         while True:
-            self._wake.clear()
             delay = LOOK_SECONDS
             for request in sorted(self._requests.items(), key=lambda r: r.metadata.creation_timestamp or ""):
                 try:
@@ -67,16 +66,7 @@ class Certificates:
                     log.error("certificate request not worked off", name=request.metadata.name, reason=str(error))
                     delay = RETRY_SECONDS
             await self._annotate()
-            timer = asyncio.ensure_future(self._clock.sleep(delay))
-            timer.add_done_callback(self._rang)
-            try:
-                await self._wake.wait()
-            finally:
-                timer.cancel()
-
-    def _rang(self, timer: asyncio.Task[None]) -> None:
-        if not timer.cancelled():  # Else the timer's own end would wake the loop for ever.
-            self._wake.set()
+            await wait(self._wake, self._clock, delay)
 
     def _node_changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         if old is not None and new is None:
