@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edge.api import errors, meta
+from edge.api import custom, errors, meta
 from edge.api.resource import Resource
 
 _S = TypeVar("_S", bound=meta.Struct)
@@ -25,10 +25,13 @@ _WIDE = {"generation", "observedGeneration", "revision", "terminationGracePeriod
          "tolerationSeconds", "runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seconds", "sizeBytes",
          "deletionGracePeriodSeconds", "gracePeriodSeconds", "expirationSeconds", "uid", "gid"}
 _encoder = msgspec.json.Encoder()
+_mapping = msgspec.json.Decoder(dict[str, Any])
 
 
 def decode(resource: Resource, raw: dict[str, Any]) -> meta.Object:
     """Return the object a client sent. Raises errors.BadRequest, in Kubernetes' words, for a wrong type."""
+    if issubclass(resource.type, custom.Custom):
+        return _custom(resource, resource.type, raw)
     try:
         return msgspec.convert(raw, type=resource.type)
     except msgspec.ValidationError:
@@ -38,6 +41,8 @@ def decode(resource: Resource, raw: dict[str, Any]) -> meta.Object:
 def decode_bytes(resource: Resource, data: bytes) -> meta.Object:
     """Return the object of stored or sent JSON. Raises errors.BadRequest for a wrong type or broken JSON."""
     try:
+        if issubclass(resource.type, custom.Custom):
+            return decode(resource, _mapping.decode(data))
         return _decoder(resource.type).decode(data)
     except msgspec.ValidationError:
         return _patiently(resource, msgspec.json.decode(data))
@@ -55,12 +60,12 @@ def decode_struct(kind: type[_S], raw: dict[str, Any]) -> _S:
 
 def encode(obj: meta.Struct) -> bytes:
     """Return the object as JSON."""
-    return _encoder.encode(obj)
+    return _encoder.encode(custom.flat(obj) if isinstance(obj, custom.Custom) else obj)
 
 
 def to_dict(obj: meta.Struct) -> dict[str, Any]:
     """Return the object as plain mappings and lists, as JSON would be read."""
-    plain: dict[str, Any] = msgspec.json.decode(_encoder.encode(obj))  # to_builtins would leave tuples
+    plain: dict[str, Any] = msgspec.json.decode(encode(obj))  # to_builtins would leave tuples
     return plain
 
 
@@ -130,6 +135,18 @@ def _members(shape: str, value: Any) -> list[tuple[str, Any]]:
 @lru_cache(maxsize=256)
 def _decoder(kind: type[meta.Object]) -> msgspec.json.Decoder[meta.Object]:
     return msgspec.json.Decoder(kind)
+
+
+def _custom(resource: Resource, kind: type[custom.Custom], raw: dict[str, Any]) -> custom.Custom:
+    """Return an object whose kind is defined by its users: only its metadata has a type."""
+    metadata = raw.get("metadata")
+    try:
+        typed = msgspec.convert(_without_nulls({} if metadata is None else metadata), type=meta.ObjectMeta)
+    except msgspec.ValidationError as error:
+        raise errors.BadRequest(_refused(resource, _go_words(meta.ObjectMeta, str(error)))) from error
+    content = {key: value for key, value in raw.items() if key not in ("apiVersion", "kind", "metadata")}
+    return kind(api_version=str(raw.get("apiVersion") or ""), kind=str(raw.get("kind") or ""), metadata=typed,
+                content=content)
 
 
 def _patiently(resource: Resource, raw: Any) -> meta.Object:

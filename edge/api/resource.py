@@ -24,6 +24,8 @@ class Resource:
     """Such as `status`, `scale`, `log`; what http.py may route below the object."""
     volatile: bool = False
     """Kept in memory and never written to the card (Event, Lease)."""
+    virtual: bool = False
+    """Worked out anew for each request and never stored (ComponentStatus, reviews)."""
     old_versions: tuple[str, ...] = ()
     """Further `group/version`s the kind is served at, converted at the door; `extensions/v1beta1`."""
     verbs: tuple[str, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
@@ -32,6 +34,16 @@ class Resource:
     def api_version(self) -> str:
         """The version the object is stored in, as manifests write it."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def singular(self) -> str:
+        """The name of one, as commands take it."""
+        return self.kind.lower()
+
+    @property
+    def list_kind(self) -> str:
+        """The kind of a listing."""
+        return f"{self.kind}List"
 
     @property
     def group_resource(self) -> str:

@@ -13,6 +13,7 @@ from edge.api import (
     configuration,
     conversion,
     coordination,
+    custom,
     discovery,
     events,
     meta,
@@ -22,7 +23,8 @@ from edge.api import (
 )
 from edge.api.resource import Resource
 
-__all__ = ["Resource", "convert_in", "convert_out", "find", "of_kind", "of_type", "resources"]
+__all__ = ["Resource", "convert_in", "convert_out", "find", "of_kind", "of_type", "resources", "to_stored",
+           "to_version"]
 
 _MODULES: tuple[tuple[Resource, ...], ...] = (
     nodes.RESOURCES,
@@ -71,14 +73,26 @@ def of_kind(api_version: str, kind: str) -> Resource | None:
 def convert_in(api_version: str, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the object, sent as `api_version`, in its stored version (a new dict; the input is left alone)."""
     resource = of_kind(api_version, str(obj.get("kind", "")))
-    if resource is None:
-        return dict(obj)
-    return conversion.to_stored(api_version, resource.api_version, obj)
+    return dict(obj) if resource is None else to_stored(resource, api_version, obj)
 
 
 def convert_out(api_version: str, obj: dict[str, Any]) -> dict[str, Any]:
     """Return the stored object as `api_version` shows it."""
     resource = of_kind(api_version, str(obj.get("kind", "")))
-    if resource is None or resource.api_version == api_version:
+    return dict(obj) if resource is None else to_version(resource, api_version, obj)
+
+
+def to_stored(resource: Resource, api_version: str, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return an object of a resource, sent as `api_version`, in its stored version."""
+    if isinstance(resource, custom.CustomResource):
+        return {**obj, "apiVersion": resource.api_version}
+    return conversion.to_stored(api_version, resource.api_version, obj)
+
+
+def to_version(resource: Resource, api_version: str, obj: dict[str, Any]) -> dict[str, Any]:
+    """Return a stored object of a resource as `api_version` shows it."""
+    if resource.api_version == api_version:
         return dict(obj)
+    if isinstance(resource, custom.CustomResource):
+        return {**obj, "apiVersion": api_version}
     return conversion.from_stored(api_version, obj)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from edge.api import defaults, errors, meta, scheme, times, validation
+from edge.api import custom, defaults, errors, meta, scheme, times, validation
 from edge.apiserver import admission_kinds
 from edge.apiserver.admission_kinds import Settings
 from edge.apiserver.authenticate import User
@@ -32,12 +32,12 @@ class Creation:
     settings: Settings = Settings()
 
 
-def create(resource: scheme.Resource, obj: O, creation: Creation) -> O:
-    """Return the object as it is to be stored.
+def prepare(resource: scheme.Resource, obj: O, creation: Creation) -> O:
+    """Return a new object with its identity, its defaults and what is added for its kind.
 
     Raises:
         errors.BadRequest: when a resourceVersion is set.
-        errors.Invalid: when there is no name, or validation finds something wrong.
+        errors.Invalid: when there is no name.
     """
     if obj.metadata.resource_version:
         raise errors.BadRequest("resourceVersion should not be set on objects to be created")
@@ -54,19 +54,20 @@ def create(resource: scheme.Resource, obj: O, creation: Creation) -> O:
         deletion_grace_period_seconds=None, namespace=obj.metadata.namespace if resource.namespaced else "")
     obj = msgspec.structs.replace(obj, metadata=metadata, api_version=resource.api_version, kind=resource.kind)
     obj = defaults.apply(admission_kinds.without_status(resource, obj))
-    obj = admission_kinds.on_create(obj, creation.user, creation.settings)
-    check(resource, obj, validation.create(obj))
-    return obj
+    return admission_kinds.on_create(obj, creation.user, creation.settings)
 
 
-def update(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O:
-    """Return the object that replaces `old`, its resourceVersion left to the store.
+def judge_new(resource: scheme.Resource, obj: meta.Object, api_version: str = "") -> None:
+    """Raise errors.Invalid when a complete new object may not be stored."""
+    check(resource, obj, (*validation.create(obj), *_of_schema(resource, obj, api_version)))
 
-    On the main resource the status is kept, on a subresource everything else is.
+
+def merge(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O:
+    """Return what is to replace `old`: on the main resource the status is kept, on a subresource everything else is.
 
     Raises:
         errors.Conflict: when `new` has another uid.
-        errors.Invalid: when validation finds something wrong.
+        errors.Invalid: for finalizers that come too late.
     """
     check_uid(resource, new.metadata.uid, old)
     if subresource:
@@ -75,15 +76,22 @@ def update(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> 
         merged = msgspec.structs.replace(new, metadata=_kept_metadata(new.metadata, old.metadata),
                                          api_version=resource.api_version, kind=resource.kind)
         if "status" in resource.subresources:
-            merged = msgspec.structs.replace(merged, status=getattr(old, "status"))  # noqa: B009
+            merged = custom.with_part(merged, "status", custom.part(old, "status"))
         merged = admission_kinds.on_update(defaults.apply(merged), old)
         _check_finalizers(resource, merged, old)
-    changed = getattr(merged, "spec", None) != getattr(old, "spec", None)
-    if changed and old.metadata.generation:
-        metadata = msgspec.structs.replace(merged.metadata, generation=old.metadata.generation + 1)
-        merged = msgspec.structs.replace(merged, metadata=metadata)
-    check(resource, merged, validation.update(merged, old))
     return merged
+
+
+def judge_change(resource: scheme.Resource, new: O, old: O, subresource: str = "", api_version: str = "") -> O:
+    """Return the object that replaces `old`, its generation counted and its resourceVersion left to the store.
+
+    Raises errors.Invalid when validation finds something wrong.
+    """
+    if old.metadata.generation and _specified(new) != _specified(old):
+        metadata = msgspec.structs.replace(new.metadata, generation=old.metadata.generation + 1)
+        new = msgspec.structs.replace(new, metadata=metadata)
+    check(resource, new, (*validation.update(new, old), *_of_schema(resource, new, api_version)))
+    return new
 
 
 def check(resource: scheme.Resource, obj: meta.Object, causes: tuple[errors.Cause, ...]) -> None:
@@ -117,7 +125,21 @@ def with_revision(obj: O, revision: str) -> O:
 
 
 def _counts_generations(resource: scheme.Resource) -> bool:
+    if isinstance(resource, custom.CustomResource):
+        return True
     return bool(resource.group) and "spec" in resource.type.__struct_fields__
+
+
+def _specified(obj: meta.Object) -> Any:
+    """Return the part of an object whose changes make a new generation."""
+    if isinstance(obj, custom.Custom):
+        return {key: value for key, value in obj.content.items() if key != "status"}
+    return getattr(obj, "spec", None)
+
+
+def _of_schema(resource: scheme.Resource, obj: meta.Object, api_version: str) -> tuple[errors.Cause, ...]:
+    """Return what a custom object's own schema finds wrong."""
+    return ()
 
 
 def _kept_metadata(new: meta.ObjectMeta, old: meta.ObjectMeta) -> meta.ObjectMeta:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from edge.api import certificates, core, meta, quantity, scheme
+from edge.api import certificates, core, custom, meta, quantity, scheme
 from edge.apiserver.authenticate import User
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741
@@ -28,7 +28,7 @@ def without_status(resource: scheme.Resource, obj: O) -> O:
     """Return a new object with an empty status where clients may not set one; a node brings its own."""
     if "status" not in resource.subresources or isinstance(obj, core.Node):
         return obj
-    return msgspec.structs.replace(obj, status=getattr(resource.type(), "status"))  # noqa: B009
+    return custom.with_part(obj, "status", custom.part(resource.type(), "status"))
 
 
 def on_create(obj: O, user: User, settings: Settings) -> O:
@@ -72,7 +72,7 @@ def on_subresource(new: O, old: O, subresource: str) -> O:
         certificate = old.status.certificate if approving else new.status.certificate
         status = msgspec.structs.replace(old.status, conditions=conditions + others, certificate=certificate)
         return cast(O, msgspec.structs.replace(old, status=status))
-    return msgspec.structs.replace(old, status=getattr(new, "status"))  # noqa: B009
+    return custom.with_part(old, "status", custom.part(new, "status"))
 
 
 def qos_class(spec: core.PodSpec) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from edge.api import core, errors, meta, scheme
-from edge.apiserver.authenticate import MASTERS_GROUP, User
 from edge.apiserver.service import Service
 
 NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-SERVER = User("system:edge-server", (MASTERS_GROUP, "system:authenticated"))
 
 
 async def make_namespaces(service: Service) -> None:
@@ -17,4 +15,4 @@ async def make_namespaces(service: Service) -> None:
         try:
             service.get(resource, "", name)
         except errors.NotFound:
-            await service.create(resource, "", core.Namespace(metadata=meta.ObjectMeta(name=name)), SERVER)
+            await service.create(resource, "", core.Namespace(metadata=meta.ObjectMeta(name=name)))

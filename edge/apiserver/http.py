@@ -8,13 +8,12 @@ from asyncio import sslproto
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 from aiohttp import web
 
 from edge import logs
-from edge.api import core, errors, scheme
+from edge.api import core, errors
 from edge.apiserver import (
     admission_kinds,
     authenticate,
@@ -29,7 +28,7 @@ from edge.apiserver import (
 from edge.apiserver.authenticate import User
 from edge.apiserver.bootstrap import make_namespaces
 from edge.apiserver.http_paths import Check
-from edge.apiserver.service import Service, key_of
+from edge.apiserver.service import Service
 from edge.apiserver.service_subresources import SignToken
 from edge.apiserver.streams import Streams
 from edge.clock import Clock
@@ -82,7 +81,8 @@ class ApiServer:
             static_tokens=settings.static_tokens, **({"verify": verify_token} if verify_token else {}))
         self._resources = http_resources.Resources(self.service, sign_token)
         self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
-        self._paths = http_paths.Paths(http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {}))
+        self._paths = http_paths.Paths(http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {}),
+                                       self.service.catalog.resources)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca)
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -154,7 +154,7 @@ class ApiServer:
             raw = bodies.mapping(bodies.read(await http_resources.read_body(request),
                                              request.headers.get("Content-Type", "")))
             return http_answers.as_json(request, reviews.answer(asked, raw, user, self._pod_node), 201)
-        resource = scheme.find(asked.group, asked.version, asked.resource)
+        resource = self.service.catalog.find(asked.group, asked.version, asked.resource)
         if resource is None:
             if (empty := http_paths.no_custom_resources(asked)) is not None:
                 return http_answers.as_json(request, empty)
@@ -197,27 +197,22 @@ class ApiServer:
     # --- what tokens and the node rule are checked against
 
     def _bootstrap_secret(self, token_id: str) -> Mapping[str, str] | None:
-        secret = self._find(core.Secret, "kube-system", f"bootstrap-token-{token_id}")
-        if not isinstance(secret, core.Secret) or secret.type != "bootstrap.kubernetes.io/token":
+        secret = self.service.lookup.one(core.Secret, "kube-system", f"bootstrap-token-{token_id}")
+        if secret is None or secret.type != "bootstrap.kubernetes.io/token":
             return None
         return secret.data
 
     def _account_uid(self, namespace: str, name: str) -> str:
-        account = self._find(core.ServiceAccount, namespace, name)
+        account = self.service.lookup.one(core.ServiceAccount, namespace, name)
         return account.metadata.uid if account is not None else ""
 
     def _pod_uid(self, namespace: str, name: str) -> str:
-        pod = self._find(core.Pod, namespace, name)
+        pod = self.service.lookup.one(core.Pod, namespace, name)
         return pod.metadata.uid if pod is not None else ""
 
     def _pod_node(self, namespace: str, name: str) -> str:
-        pod = self._find(core.Pod, namespace, name)
-        return pod.spec.node_name if isinstance(pod, core.Pod) else ""
-
-    def _find(self, kind: Any, namespace: str, name: str) -> Any:
-        resource = scheme.of_type(kind)
-        record = self.service.store.get(key_of(resource, namespace, name))
-        return None if record is None else self.service.decode(resource, record)
+        pod = self.service.lookup.one(core.Pod, namespace, name)
+        return pod.spec.node_name if pod is not None else ""
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:

@@ -43,14 +43,21 @@ def no_custom_resources(asked: ResourceRequest) -> dict[str, Any] | None:
 class Paths:
     """The documents of the server; what never changes is written once."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, resources: Callable[[], tuple[scheme.Resource, ...]] = scheme.resources) -> None:
+        """Take what `resources` returns as what is served; it must be the same tuple until that changes."""
         self._facts = facts
+        self._resources = resources
         self._version = getattr(edge, "__version__", "0.1.0")
-        self._documents = openapi.Documents(scheme.resources, self._version)
+        self._known: tuple[scheme.Resource, ...] = ()
+        self._documents = openapi.Documents(resources, self._version)
         self._kept: dict[str, bytes] = {}
 
     def serve(self, request: web.BaseRequest, path: str) -> web.Response:
         """Answer a GET of that path. Raises errors.NotFound."""
+        if self._resources() is not self._known:
+            self._known = self._resources()
+            self._documents.forget()
+            self._kept.clear()
         if path == "/version":
             return http_answers.as_json(request, discovery.version(self._version))
         if path == "/edge/v1/ca":
@@ -115,7 +122,7 @@ class Paths:
         return http_answers.answer(request, self._kept[key], content_type=content_type)
 
     def _discovered(self, path: str, aggregated: str) -> dict[str, Any] | None:
-        known = scheme.resources()
+        known = self._known
         parts = path.strip("/").split("/")
         if aggregated:
             return discovery.aggregated(known, core=path == "/api", version=aggregated)

@@ -18,6 +18,7 @@ from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
 from edge.apiserver.service_subresources import SignToken
+from edge.apiserver.write import Write
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
@@ -43,6 +44,14 @@ class Call:
     def content_type(self) -> str:
         """The Content-Type of the request."""
         return self.http.headers.get("Content-Type", "")
+
+    @property
+    def write(self) -> Write:
+        """Who writes, and how."""
+        asked = self.asked
+        manager = asked.options.field_manager or self.http.headers.get("User-Agent", "").partition("/")[0]
+        return Write(user=self.user, manager=manager, api_version=asked.api_version, subresource=asked.subresource,
+                     dry_run=asked.options.dry_run)
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -153,15 +162,14 @@ class Resources:
 
     async def _create(self, call: Call) -> web.StreamResponse:
         decoded = self._decode(call, call.raw)
-        record = await self._service.create(call.resource, call.asked.namespace, decoded.obj, call.user,
-                                            dry_run=call.asked.options.dry_run)
+        record = await self._service.create(call.resource, call.asked.namespace, decoded.obj, call.write)
         return http_answers.answer(call.http, call.view.object(record.value), 201, warnings=decoded.warnings)
 
     async def _update(self, call: Call) -> web.StreamResponse:
         decoded = self._decode(call, call.raw)
         asked = call.asked
         record = await self._service.update(call.resource, asked.namespace, asked.name, lambda old: decoded.obj,
-                                            subresource=asked.subresource, dry_run=asked.options.dry_run)
+                                            call.write)
         return http_answers.answer(call.http, call.view.object(record.value), warnings=decoded.warnings)
 
     async def _patch(self, call: Call) -> web.StreamResponse:
@@ -173,13 +181,12 @@ class Resources:
         def change(old: meta.Object) -> meta.Object:
             current = codec.to_dict(old)
             if asked.api_version != call.resource.api_version:
-                current = scheme.convert_out(asked.api_version, current)
+                current = scheme.to_version(call.resource, asked.api_version, current)
             decoded = self._decode(call, patched(media, call.resource.type, current, body))
             warnings[:] = decoded.warnings
             return decoded.obj
 
-        record = await self._service.update(call.resource, asked.namespace, asked.name, change,
-                                            subresource=asked.subresource, dry_run=asked.options.dry_run)
+        record = await self._service.update(call.resource, asked.namespace, asked.name, change, call.write)
         return http_answers.answer(call.http, call.view.object(record.value), warnings=warnings)
 
     def _delete_options(self, call: Call) -> deletion.DeleteOptions:
@@ -193,7 +200,7 @@ class Resources:
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         resource, asked = call.resource, call.asked
-        done = await self._service.delete(resource, asked.namespace, asked.name, self._delete_options(call))
+        done = await self._service.delete(resource, asked.namespace, asked.name, self._delete_options(call), call.write)
         if not done.removed or resource.type is core.Pod:
             return http_answers.answer(call.http, call.view.object(done.record.value))
         uid = msgspec.json.decode(done.record.value, type=meta.Object).metadata.uid
@@ -202,7 +209,7 @@ class Resources:
 
     async def _delete_collection(self, call: Call) -> web.StreamResponse:
         listing = await self._service.delete_collection(call.resource, call.asked.namespace, call.asked.options,
-                                                        self._delete_options(call))
+                                                        self._delete_options(call), call.write)
         return http_answers.answer(call.http, call.view.list(listing))
 
     # --- subresources
@@ -222,7 +229,7 @@ class Resources:
             return codec.decode_struct(autoscaling.Scale, wanted)
 
         done = await service_subresources.set_scale(self._service, resource, asked.namespace, asked.name, change,
-                                                    dry_run=asked.options.dry_run)
+                                                    call.write)
         return http_answers.as_json(call.http, done.scale)
 
     async def _bind(self, call: Call) -> web.StreamResponse:
@@ -233,8 +240,7 @@ class Resources:
     async def _evict(self, call: Call) -> web.StreamResponse:
         asked = call.asked
         await service_subresources.evict(self._service, asked.namespace, asked.name,
-                                         codec.decode_struct(policy.Eviction, call.raw),
-                                         dry_run=asked.options.dry_run)
+                                         codec.decode_struct(policy.Eviction, call.raw), call.write)
         return http_answers.as_json(call.http, render.success(code=201), 201)
 
     async def _token(self, call: Call) -> web.StreamResponse:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -15,9 +16,9 @@ from edge.api import codec, core, meta, scheme
 from edge.api import patch as patches
 from edge.apiserver import deletion, service_subresources, service_watch, watching
 from edge.apiserver.authenticate import User
-from edge.apiserver.bootstrap import SERVER
 from edge.apiserver.paths import Options
 from edge.apiserver.service import Service
+from edge.apiserver.write import SERVER, Write
 from edge.client.interface import Listing, WatchEvent
 from edge.store.interface import Record
 
@@ -30,7 +31,7 @@ class LocalClient:
 
     def __init__(self, service: Service, user: User = SERVER) -> None:
         self._service = service
-        self._user = user
+        self._write = Write(user=user, manager="edge-server")
 
     async def get(self, kind: type[O], name: str, namespace: str = "") -> O:
         resource = scheme.of_type(kind)
@@ -52,7 +53,7 @@ class LocalClient:
                     yield WatchEvent(notice.type, self._of_notice(kind, notice))
 
     async def create(self, obj: O) -> O:
-        record = await self._service.create(scheme.of_type(type(obj)), obj.metadata.namespace, obj, self._user)
+        record = await self._service.create(scheme.of_type(type(obj)), obj.metadata.namespace, obj, self._write)
         return self._typed(type(obj), record)
 
     async def update(self, obj: O) -> O:
@@ -69,12 +70,12 @@ class LocalClient:
             return codec.decode(resource, patches.merge_patch(codec.to_dict(old), patch))
 
         return self._typed(kind, await self._service.update(resource, namespace, name, change,
-                                                            subresource=subresource))
+                                                            replace(self._write, subresource=subresource)))
 
     async def delete(self, kind: type[O], name: str, namespace: str = "", *, uid: str = "",
                      grace_period_seconds: int | None = None, propagation_policy: str = "") -> None:
         await self._service.delete(scheme.of_type(kind), namespace, name, deletion.DeleteOptions(
-            uid=uid, grace_period_seconds=grace_period_seconds, propagation_policy=propagation_policy))
+            uid=uid, grace_period_seconds=grace_period_seconds, propagation_policy=propagation_policy), self._write)
 
     async def bind(self, name: str, namespace: str, node: str, *, uid: str = "") -> None:
         wanted = core.Binding(metadata=meta.ObjectMeta(name=name, namespace=namespace, uid=uid),
@@ -84,7 +85,7 @@ class LocalClient:
     async def _update(self, obj: O, subresource: str) -> O:
         resource = scheme.of_type(type(obj))
         record = await self._service.update(resource, obj.metadata.namespace, obj.metadata.name, lambda old: obj,
-                                            subresource=subresource)
+                                            replace(self._write, subresource=subresource))
         return self._typed(type(obj), record)
 
     def _typed(self, kind: type[O], record: Record) -> O:

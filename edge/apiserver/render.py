@@ -49,7 +49,7 @@ class View:
             return self.table([value], _revision(value))
         if self.wanted.form:
             return self._partial(value)
-        return msgspec.json.encode(scheme.convert_out(self.api_version, _dict.decode(value)))
+        return msgspec.json.encode(scheme.to_version(self.resource, self.api_version, _dict.decode(value)))
 
     def list(self, listing: Listing) -> bytes:
         """Return a listing as this request sees it."""
@@ -58,7 +58,7 @@ class View:
         if self.wanted.form:
             kind, version = content.PARTIAL_LIST, f"meta.k8s.io/{self.wanted.version}"
         else:
-            kind, version = f"{self.resource.kind}List", self.api_version
+            kind, version = self.resource.list_kind, self.api_version
         if self.as_stored:
             items: Sequence[bytes] = [record.value for record in listing.records]
         else:

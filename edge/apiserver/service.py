@@ -14,9 +14,11 @@ from typing import Any
 import msgspec
 
 from edge.api import codec, core, errors, meta, scheme
-from edge.apiserver import admission, admission_kinds, allocate, bodies, deletion, selection
-from edge.apiserver.authenticate import User
+from edge.apiserver import admission, admission_kinds, admit, allocate, bodies, deletion, selection
+from edge.apiserver.catalog import Catalog
+from edge.apiserver.lookup import Lookup, key_of, prefix_of
 from edge.apiserver.paths import Options
+from edge.apiserver.write import BY_SERVER, Write
 from edge.clock import Clock
 from edge.ids import Ids
 from edge.store import interface as store_interface
@@ -24,7 +26,6 @@ from edge.store.interface import Record, Store
 
 ATTEMPTS = 8
 """How often a write without a resourceVersion is tried again when somebody else was faster."""
-_DECODED_LIMIT = 512
 _TOO_OLD = "The provided continue parameter is too old to display a consistent list result. You can start a new list " \
            "without the continue parameter."
 
@@ -50,17 +51,6 @@ class Deletion:
     removed: bool
 
 
-def key_of(resource: scheme.Resource, namespace: str, name: str) -> str:
-    """Return the store key of an object."""
-    return f"/{resource.group}/{resource.plural}/{namespace if resource.namespaced else ''}/{name}"
-
-
-def prefix_of(resource: scheme.Resource, namespace: str) -> str:
-    """Return the key prefix of a listing; an empty namespace means all of them."""
-    base = f"/{resource.group}/{resource.plural}/"
-    return f"{base}{namespace}/" if namespace and resource.namespaced else base
-
-
 class Service:
     """The API without HTTP."""
 
@@ -68,9 +58,12 @@ class Service:
                  settings: admission_kinds.Settings | None = None) -> None:
         self.store = store
         self.clock = clock
+        self.lookup = Lookup(store)
+        self.catalog = Catalog()
+        self.chain = admit.Chain()
+        """Set once, before the first request, by whoever knows the plugins."""
         self._ids = ids
         self._settings = settings or admission_kinds.Settings()
-        self._objects: dict[tuple[str, int], meta.Object] = {}
         self._allocating = asyncio.Lock()
 
     # --- reading
@@ -84,14 +77,7 @@ class Service:
 
     def decode(self, resource: scheme.Resource, record: Record) -> meta.Object:
         """Return the record as a typed object; objects cannot change, so all readers share one."""
-        at = (record.key, record.revision)
-        found = self._objects.get(at)
-        if found is None:
-            found = codec.decode_bytes(resource, record.value)
-            while len(self._objects) >= _DECODED_LIMIT:
-                self._objects.pop(next(iter(self._objects)))
-            self._objects[at] = found
-        return found
+        return self.lookup.decode(resource, record)
 
     def list(self, resource: scheme.Resource, namespace: str, options: Options) -> Listing:
         """Return a listing, or one page of it.
@@ -136,59 +122,70 @@ class Service:
 
     # --- writing
 
-    async def create(self, resource: scheme.Resource, namespace: str, obj: meta.Object, user: User, *,
-                     dry_run: bool = False) -> Record:
+    async def create(self, resource: scheme.Resource, namespace: str, obj: meta.Object,
+                     write: Write = BY_SERVER) -> Record:
         """Create an object.
 
         Raises:
-            errors.AlreadyExists, errors.Invalid, errors.NotFound (its namespace), errors.Forbidden (closed namespace).
+            errors.AlreadyExists, errors.Invalid, errors.NotFound (its namespace), errors.Forbidden (closed namespace,
+            or refused by admission).
         """
         obj = self._in_namespace(resource, namespace, obj)
         for attempt in range(ATTEMPTS):
             suffix = self._ids.suffix()
             if resource.namespaced:
                 self._check_namespace(resource, obj.metadata.name or obj.metadata.generate_name + suffix, namespace)
-            complete = admission.create(resource, obj, admission.Creation(
-                now=self.clock.now(), uid=self._ids.uid(), suffix=suffix, user=user, settings=self._settings))
+            complete = admission.prepare(resource, obj, admission.Creation(
+                now=self.clock.now(), uid=self._ids.uid(), suffix=suffix, user=write.user, settings=self._settings))
+            request = await self.chain.admit(admit.Attributes(
+                operation="CREATE", resource=resource, namespace=complete.metadata.namespace,
+                name=complete.metadata.name, write=write, obj=complete))
+            assert request.obj is not None
+            admission.judge_new(resource, request.obj, write.api_version)
             try:
-                return await self._insert(resource, complete, dry_run)
+                return await self._insert(request)
             except store_interface.KeyExists as error:
                 if obj.metadata.name or attempt == ATTEMPTS - 1:
                     raise errors.already_exists(resource.group_resource, complete.metadata.name) from error
         raise AssertionError("unreachable")
 
-    async def _insert(self, resource: scheme.Resource, obj: meta.Object, dry_run: bool) -> Record:
-        if not isinstance(obj, core.Service):
-            return await self._store_new(resource, obj, dry_run)
-        async with self._allocating:
-            return await self._store_new(resource, allocate.allocate(obj, self._used(obj)), dry_run)
-
-    async def _store_new(self, resource: scheme.Resource, obj: meta.Object, dry_run: bool) -> Record:
+    async def _insert(self, request: admit.Attributes) -> Record:
+        """Store a new object. The validating plugins come last: a quota must not count what is there already."""
+        resource, obj, dry_run = request.resource, request.obj, request.write.dry_run
+        assert obj is not None
         key = key_of(resource, obj.metadata.namespace, obj.metadata.name)
-        bodies.check_size(codec.encode(obj))
-        if dry_run:
-            if self.store.get(key) is not None:
-                raise store_interface.KeyExists(key)
-            return Record(key, codec.encode(obj), 0, 0)
-        return await _committed(self.store.create(key, _encoder(obj), volatile=resource.volatile))
+        if self.store.get(key) is not None:
+            raise store_interface.KeyExists(key)
+        await self.chain.validate(request)
+        if not isinstance(obj, core.Service):
+            return await self._store_new(resource, key, obj, dry_run)
+        async with self._allocating:
+            return await self._store_new(resource, key, allocate.allocate(obj, self._used(obj)), dry_run)
 
-    async def update(self, resource: scheme.Resource, namespace: str, name: str, change: Change, *,
-                     subresource: str = "", dry_run: bool = False) -> Record:
+    async def _store_new(self, resource: scheme.Resource, key: str, obj: meta.Object, dry_run: bool) -> Record:
+        encoded = codec.encode(obj)
+        bodies.check_size(encoded)
+        if dry_run:
+            return Record(key, encoded, 0, 0)
+        return await self._committed(self.store.create(key, _encoder(obj), volatile=resource.volatile))
+
+    async def update(self, resource: scheme.Resource, namespace: str, name: str, change: Change,
+                     write: Write = BY_SERVER) -> Record:
         """Replace an object by what `change` makes of it.
 
         `change` runs again when somebody else wrote meanwhile, unless its result names a resourceVersion that is
         no longer current.
 
         Raises:
-            errors.NotFound, errors.Conflict, errors.Invalid.
+            errors.NotFound, errors.Conflict, errors.Invalid, errors.Forbidden (refused by admission).
         """
-        if resource.type is core.Service and not subresource:
+        if resource.type is core.Service and not write.subresource:
             async with self._allocating:
-                return await self._update(resource, namespace, name, change, "", dry_run)
-        return await self._update(resource, namespace, name, change, subresource, dry_run)
+                return await self._update(resource, namespace, name, change, write)
+        return await self._update(resource, namespace, name, change, write)
 
-    async def _update(self, resource: scheme.Resource, namespace: str, name: str, change: Change, subresource: str,
-                      dry_run: bool) -> Record:
+    async def _update(self, resource: scheme.Resource, namespace: str, name: str, change: Change,
+                      write: Write) -> Record:
         for _ in range(ATTEMPTS):
             record = self.get(resource, namespace, name)
             old = self.decode(resource, record)
@@ -198,19 +195,23 @@ class Service:
                                         f"URL ({name})")
             if new.metadata.resource_version not in ("", str(record.revision)):
                 raise errors.conflict(resource.group_resource, name)
-            merged = admission.update(resource, new, old, subresource)
-            if isinstance(merged, core.Service) and not subresource:
+            request = await self.chain.admit(admit.Attributes(
+                operation="UPDATE", resource=resource, namespace=namespace, name=name, write=write, old=old,
+                obj=admission.merge(resource, new, old, write.subresource)))
+            assert request.obj is not None
+            merged = admission.judge_change(resource, request.obj, old, write.subresource, write.api_version)
+            await self.chain.validate(replace(request, obj=merged))
+            if isinstance(merged, core.Service) and not write.subresource:
                 merged = allocate.allocate(merged, self._used(merged))
             try:
-                return await self._replace(resource, record, old, merged, dry_run)
+                return await self._replace(record, old, merged, write.dry_run)
             except store_interface.RevisionMismatch:
                 continue
             except store_interface.KeyNotFound as error:
                 raise errors.not_found(resource.group_resource, name) from error
         raise errors.conflict(resource.group_resource, name)
 
-    async def _replace(self, resource: scheme.Resource, record: Record, old: meta.Object, new: meta.Object,
-                       dry_run: bool) -> Record:
+    async def _replace(self, record: Record, old: meta.Object, new: meta.Object, dry_run: bool) -> Record:
         """Write one update: nothing when nothing changed, a removal when it was the last thing waited for."""
         new = admission.with_revision(new, old.metadata.resource_version)
         if new == old and not deletion.finished(new):
@@ -219,19 +220,20 @@ class Service:
         if dry_run:
             return replace(record, value=codec.encode(new))
         if deletion.finished(new):
-            return await _committed(self.store.delete(record.key, _encoder(new), expected=record.revision))
-        return await _committed(self.store.update(record.key, _encoder(new), expected=record.revision))
+            return await self._committed(self.store.delete(record.key, _encoder(new), expected=record.revision))
+        return await self._committed(self.store.update(record.key, _encoder(new), expected=record.revision))
 
     async def replace_record(self, record: Record, new: meta.Object) -> Record:
         """Store `new` in place of exactly this record, without admission. Raises RevisionMismatch."""
-        return await _committed(self.store.update(record.key, _encoder(new), expected=record.revision))
+        return await self._committed(self.store.update(record.key, _encoder(new), expected=record.revision))
 
     async def delete(self, resource: scheme.Resource, namespace: str, name: str,
-                     options: deletion.DeleteOptions) -> Deletion:
+                     options: deletion.DeleteOptions, write: Write = BY_SERVER) -> Deletion:
         """Delete an object, or start to.
 
         Raises:
-            errors.NotFound, errors.Conflict (preconditions), errors.Forbidden (a namespace that must stay).
+            errors.NotFound, errors.Conflict (preconditions), errors.Forbidden (a namespace that must stay, or refused
+            by admission).
         """
         if resource.type is core.Namespace and name in ("default", "kube-system", "kube-public"):
             raise errors.Forbidden(f'namespaces "{name}" is forbidden: this namespace may not be deleted',
@@ -240,6 +242,8 @@ class Service:
             record = self.get(resource, namespace, name)
             obj = self.decode(resource, record)
             deletion.check(resource, obj, options)
+            await self.chain.validate(admit.Attributes(operation="DELETE", resource=resource, namespace=namespace,
+                                                       name=name, write=write, old=obj, options=options))
             try:
                 return await self._delete(record, deletion.decide(obj, options, self.clock.now()), options.dry_run)
             except store_interface.RevisionMismatch:
@@ -257,23 +261,32 @@ class Service:
             case deletion.Mark(obj):
                 return Deletion(await self.replace_record(record, obj), removed=False)
             case deletion.Remove(obj):
-                return Deletion(await _committed(self.store.delete(record.key, _encoder(obj),
-                                                                   expected=record.revision)), removed=True)
+                return Deletion(await self._committed(self.store.delete(record.key, _encoder(obj),
+                                                                        expected=record.revision)), removed=True)
 
     async def delete_collection(self, resource: scheme.Resource, namespace: str, options: Options,
-                                how: deletion.DeleteOptions) -> Listing:
+                                how: deletion.DeleteOptions, write: Write = BY_SERVER) -> Listing:
         """Delete everything selected; what somebody else deletes meanwhile counts as done."""
         listing = self.list(resource, namespace, options)
         done = []
         for record in listing.records:
             obj = self.decode(resource, record)
             try:
-                done.append((await self.delete(resource, obj.metadata.namespace, obj.metadata.name, how)).record)
+                m = obj.metadata
+                done.append((await self.delete(resource, m.namespace, m.name, how, write)).record)
             except errors.NotFound:
                 continue
         return replace(listing, records=tuple(done))
 
     # --- what the verbs share
+
+    async def _committed(self, write: Awaitable[Record]) -> Record:
+        try:
+            record = await write
+        except store_interface.StoreUnavailable as error:
+            raise errors.Unavailable(f"the store cannot take writes: {error}") from error
+        self.lookup.changed(record.key)
+        return record
 
     def _in_namespace(self, resource: scheme.Resource, namespace: str, obj: meta.Object) -> meta.Object:
         """Return the object with the namespace of the request, which it may repeat but not contradict."""
@@ -301,13 +314,6 @@ class Service:
         page = self.store.list(prefix_of(kind, ""))
         others = (msgspec.json.decode(record.value, type=core.Service) for record in page.records if record.key != key)
         return allocate.used(others)
-
-
-async def _committed(write: Awaitable[Record]) -> Record:
-    try:
-        return await write
-    except store_interface.StoreUnavailable as error:
-        raise errors.Unavailable(f"the store cannot take writes: {error}") from error
 
 
 def _encoder(obj: meta.Object) -> store_interface.Encode:

@@ -11,6 +11,7 @@ import msgspec
 from edge.api import authentication, autoscaling, codec, core, errors, meta, policy, scheme
 from edge.apiserver import binding, deletion, scale
 from edge.apiserver.service import Service
+from edge.apiserver.write import BY_SERVER, Write
 from edge.store.interface import Record, RevisionMismatch
 
 SignToken = Callable[[core.ServiceAccount, authentication.TokenRequest], authentication.TokenRequestStatus]
@@ -31,12 +32,12 @@ def get_scale(service: Service, resource: scheme.Resource, namespace: str, name:
 
 
 async def set_scale(service: Service, resource: scheme.Resource, namespace: str, name: str,
-                    change: Callable[[autoscaling.Scale], autoscaling.Scale], *, dry_run: bool = False) -> Scaled:
+                    change: Callable[[autoscaling.Scale], autoscaling.Scale], write: Write = BY_SERVER) -> Scaled:
     """Change how far a controller is scaled. Raises errors.NotFound, errors.Conflict, errors.Invalid."""
     def rescale(obj: meta.Object) -> meta.Object:
         return scale.applied(obj, change(scale.of(resource, obj)))
 
-    record = await service.update(resource, namespace, name, rescale, dry_run=dry_run)
+    record = await service.update(resource, namespace, name, rescale, replace(write, subresource=""))
     return Scaled(scale.of(resource, msgspec.json.decode(record.value, type=resource.type)), record)
 
 
@@ -55,18 +56,18 @@ async def bind(service: Service, namespace: str, name: str, wanted: core.Binding
     raise errors.conflict("pods/binding", name)
 
 
-async def evict(service: Service, namespace: str, name: str, eviction: policy.Eviction, *,
-                dry_run: bool = False) -> None:
+async def evict(service: Service, namespace: str, name: str, eviction: policy.Eviction,
+                write: Write = BY_SERVER) -> None:
     """Delete a pod as an eviction asks. Raises errors.NotFound, errors.Conflict."""
-    options = deletion.DeleteOptions(dry_run=dry_run)
+    options = deletion.DeleteOptions(dry_run=write.dry_run)
     wanted = eviction.delete_options
     if wanted is not None:
         options = replace(options, grace_period_seconds=wanted.grace_period_seconds,
                           propagation_policy=wanted.propagation_policy,
                           uid=wanted.preconditions.uid if wanted.preconditions else "",
                           resource_version=wanted.preconditions.resource_version if wanted.preconditions else "",
-                          dry_run=dry_run or "All" in wanted.dry_run)
-    await service.delete(scheme.of_type(core.Pod), namespace, name, options)
+                          dry_run=write.dry_run or "All" in wanted.dry_run)
+    await service.delete(scheme.of_type(core.Pod), namespace, name, options, replace(write, subresource=""))
 
 
 def _bound_object(service: Service, account: core.ServiceAccount,

@@ -11,8 +11,9 @@ from collections.abc import AsyncGenerator
 
 from edge.api import errors, scheme
 from edge.apiserver import selection, watching
+from edge.apiserver.lookup import prefix_of
 from edge.apiserver.paths import Options
-from edge.apiserver.service import Service, prefix_of, too_new
+from edge.apiserver.service import Service, too_new
 from edge.apiserver.watching import Notice
 from edge.store import interface as store_interface
 

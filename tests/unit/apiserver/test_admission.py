@@ -9,6 +9,7 @@ import pytest
 
 from edge.api import apps, core, errors, meta, scheme
 from edge.apiserver import admission, allocate, binding, deletion
+from edge.apiserver.admission import O
 from edge.apiserver.authenticate import User
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
@@ -22,8 +23,15 @@ def make_pod(**spec: object) -> core.Pod:
 
 
 def create(obj: meta.Object, suffix: str = "abcde") -> meta.Object:
-    return admission.create(scheme.of_type(type(obj)), obj, admission.Creation(
+    resource = scheme.of_type(type(obj))
+    complete = admission.prepare(resource, obj, admission.Creation(
         now=NOW, uid="u1", suffix=suffix, user=User("jane")))
+    admission.judge_new(resource, complete)
+    return complete
+
+
+def update(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O:
+    return admission.judge_change(resource, admission.merge(resource, new, old, subresource), old, subresource)
 
 
 def created(pod: core.Pod) -> core.Pod:
@@ -60,13 +68,13 @@ def test_main_resource_and_status_do_not_touch_each_other() -> None:
     old = created(make_pod())
     new = REPLACE(old, metadata=REPLACE(old.metadata, labels={"a": "b"}, creation_timestamp=None),
                   status=core.PodStatus(phase="Running"))
-    main = admission.update(PODS, new, old)
+    main = update(PODS, new, old)
     assert (main.status.phase, main.metadata.labels) == ("Pending", {"a": "b"})
     assert main.metadata.creation_timestamp == old.metadata.creation_timestamp
-    status = admission.update(PODS, new, old, "status")
+    status = update(PODS, new, old, "status")
     assert (status.status.phase, status.metadata.labels) == ("Running", {})
     with pytest.raises(errors.Conflict, match="UID in precondition: other, UID in object meta: u1"):
-        admission.update(PODS, REPLACE(new, metadata=REPLACE(new.metadata, uid="other")), old)
+        update(PODS, REPLACE(new, metadata=REPLACE(new.metadata, uid="other")), old)
 
 
 def test_generations_count_changes_of_the_spec() -> None:
@@ -78,9 +86,9 @@ def test_generations_count_changes_of_the_spec() -> None:
     assert isinstance(old, apps.Deployment)
     assert old.metadata.generation == 1
     labelled = REPLACE(old, metadata=REPLACE(old.metadata, labels=labels))
-    assert admission.update(resource, labelled, old).metadata.generation == 1
+    assert update(resource, labelled, old).metadata.generation == 1
     scaled = REPLACE(old, spec=REPLACE(old.spec, replicas=5))
-    assert admission.update(resource, scaled, old).metadata.generation == 2
+    assert update(resource, scaled, old).metadata.generation == 2
 
 
 def decide(pod: meta.Object, **options: object) -> deletion.Outcome:
