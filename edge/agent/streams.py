@@ -15,7 +15,7 @@ import aiohttp
 from aiohttp import web
 
 from edge import logs
-from edge.agent import containerlogs, streams_exec, streams_logs, streams_portforward, streams_proxy
+from edge.agent import containerlogs, sampling, streams_exec, streams_logs, streams_portforward, streams_proxy
 from edge.agent.streams_directory import ContainerView, PodDirectory, PodView
 from edge.clock import Clock
 from edge.runtime.containers import RuntimeFailure
@@ -44,6 +44,7 @@ class StreamServer:
             raise ValueError("the streams server must require client certificates")
         self._runtime, self._directory, self._clock = runtime, directory, clock
         self._ssl, self._node_name, self._images_changed = ssl_context, node_name, images_changed
+        self._sampler = sampling.Sampler(runtime, directory, clock, node_name)
         self._runner: web.AppRunner | None = None
         self._http: aiohttp.ClientSession | None = None
         self.port = 0
@@ -98,10 +99,7 @@ class StreamServer:
         return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     async def _summary(self, _: web.Request) -> web.Response:
-        pods = [{"podRef": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid},
-                 "containers": [{"name": name} for name in pod.containers]}
-                for pod in self._directory.pods()]  # fmt: skip
-        return web.json_response({"node": {"nodeName": self._node_name}, "pods": pods})
+        return web.json_response(await self._sampler.summary())
 
     async def _images(self, _: web.Request) -> web.Response:
         images = [{"id": image.id, "names": image.names, "sizeBytes": image.size_bytes}

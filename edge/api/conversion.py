@@ -12,6 +12,8 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
+from edge.api import conversion_ingress
+
 Json = dict[str, Any]
 
 _UNLIMITED = 2**31 - 1
@@ -145,6 +147,9 @@ def _default(section: Json, key: str, value: object) -> None:
 
 _TO_STORED: dict[str, Callable[[str, Json], None]] = {
     "Deployment": _deployment, "ReplicaSet": _replica_set, "DaemonSet": _daemon_set, "Event": _event_in,
-    "EndpointSlice": _endpoint_slice_in,
+    "EndpointSlice": _endpoint_slice_in, "Ingress": conversion_ingress.to_stored,
 }
-_FROM_STORED: dict[str, Callable[[str, Json], None]] = {"Event": _event_out, "EndpointSlice": _endpoint_slice_out}
+_FROM_STORED: dict[str, Callable[[str, Json], None]] = {
+    "Event": _event_out, "EndpointSlice": _endpoint_slice_out,
+    "Ingress": conversion_ingress.from_stored,
+}

@@ -12,16 +12,25 @@ from typing import Any, TypeVar, cast
 from msgspec.structs import replace
 
 from edge.api import (
+    admissionregistration,
+    apiregistration,
     apps,
     certificates,
     configuration,
+    defaults_networking,
+    defaults_registration,
     discovery,
     meta,
+    networking,
     nodes,
     pods,
+    rbac,
+    runtime_classes,
+    scheduling,
     services,
 )
 from edge.api import defaults_pods as of_pods
+from edge.api import defaults_rbac as of_rbac
 
 _O = TypeVar("_O", bound=meta.Object)
 
@@ -152,4 +161,12 @@ _BY_KIND: Mapping[type[meta.Object], Callable[[Any], meta.Object]] = {
     services.Service: _service, services.Endpoints: _endpoints, discovery.EndpointSlice: _endpoint_slice,
     configuration.Secret: _secret, nodes.Namespace: _namespace, nodes.Node: _node,
     certificates.CertificateSigningRequest: _signing_request,
+    networking.IngressClass: defaults_networking.ingress_class,
+    networking.NetworkPolicy: defaults_networking.network_policy,
+    scheduling.PriorityClass: defaults_registration.priority_class,
+    runtime_classes.RuntimeClass: defaults_registration.runtime_class,
+    apiregistration.APIService: defaults_registration.api_service,
+    admissionregistration.MutatingWebhookConfiguration: defaults_registration.mutating,
+    admissionregistration.ValidatingWebhookConfiguration: defaults_registration.validating,
+    rbac.RoleBinding: of_rbac.binding, rbac.ClusterRoleBinding: of_rbac.binding,
 }

@@ -8,7 +8,11 @@ from __future__ import annotations
 from typing import Any
 
 from edge.api import (
+    admissionregistration,
+    apiregistration,
     apps,
+    authentication,
+    authorization,
     certificates,
     configuration,
     conversion,
@@ -17,8 +21,13 @@ from edge.api import (
     discovery,
     events,
     meta,
+    metrics,
+    networking,
     nodes,
     pods,
+    rbac,
+    runtime_classes,
+    scheduling,
     services,
 )
 from edge.api.resource import Resource
@@ -36,6 +45,15 @@ _MODULES: tuple[tuple[Resource, ...], ...] = (
     certificates.RESOURCES,
     coordination.RESOURCES,
     discovery.RESOURCES,
+    networking.RESOURCES,
+    scheduling.RESOURCES,
+    runtime_classes.RESOURCES,
+    admissionregistration.RESOURCES,
+    apiregistration.RESOURCES,
+    metrics.RESOURCES,
+    authentication.RESOURCES,
+    authorization.RESOURCES,
+    rbac.RESOURCES,
 )
 
 _ALL: tuple[Resource, ...] = tuple(resource for module in _MODULES for resource in module)

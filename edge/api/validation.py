@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from edge.api import (
+    admissionregistration,
+    apiregistration,
     apps,
     certificates,
     configuration,
@@ -18,13 +20,22 @@ from edge.api import (
     events,
     labels,
     meta,
+    networking,
     nodes,
     pods,
+    rbac,
+    runtime_classes,
+    scheduling,
     services,
     validation_apps,
+    validation_network_policies,
+    validation_networking,
     validation_objects,
     validation_pods,
+    validation_rbac,
+    validation_registration,
     validation_services,
+    validation_webhooks,
 )
 from edge.api import validation_words as words
 from edge.api.errors import Cause
@@ -35,8 +46,10 @@ _ANNOTATIONS_LIMIT = 256 * 1024
 def create(obj: meta.Object) -> tuple[Cause, ...]:
     """Return everything that is wrong with a new object; nothing when it may be stored."""
     causes = list(_metadata(obj.metadata, _NAME_RULES.get(type(obj), words.dns_subdomain)))
-    rules = _CREATE.get(type(obj))
-    return tuple(causes if rules is None else [*causes, *rules(obj)])
+    for rules in (_CREATE.get(type(obj)), _ONLY_NEW.get(type(obj))):
+        if rules is not None:
+            causes.extend(rules(obj))
+    return tuple(causes)
 
 
 def update(new: meta.Object, old: meta.Object, subresource: str = "") -> tuple[Cause, ...]:
@@ -46,7 +59,8 @@ def update(new: meta.Object, old: meta.Object, subresource: str = "") -> tuple[C
     """
     causes = [*_metadata(new.metadata, words.path_segment), *_metadata_update(new.metadata, old.metadata)]
     if subresource in ("status", "binding", "finalize", "approval"):
-        return tuple(causes)
+        rules = _STATUS.get(type(new)) if subresource == "status" else None
+        return tuple(causes if rules is None else [*causes, *rules(new)])
     rules = _CREATE.get(type(new))
     if rules is not None:
         causes.extend(rules(new))
@@ -133,6 +147,10 @@ def _metadata_update(new: meta.ObjectMeta, old: meta.ObjectMeta) -> words.Causes
 _NAME_RULES: Mapping[type[meta.Object], Callable[[str], str]] = {
     nodes.Namespace: words.dns_label,
     services.Service: words.dns_label_1035,
+    rbac.Role: words.path_segment,
+    rbac.ClusterRole: words.path_segment,
+    rbac.RoleBinding: words.path_segment,
+    rbac.ClusterRoleBinding: words.path_segment,
 }
 _CREATE: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     pods.Pod: validation_pods.create,
@@ -149,8 +167,30 @@ _CREATE: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     coordination.Lease: validation_objects.lease,
     certificates.CertificateSigningRequest: validation_objects.signing_request,
     events.Event: validation_objects.event,
+    networking.Ingress: validation_networking.ingress,
+    networking.IngressClass: validation_networking.ingress_class,
+    networking.NetworkPolicy: validation_network_policies.network_policy,
+    scheduling.PriorityClass: validation_registration.priority_class,
+    runtime_classes.RuntimeClass: validation_registration.runtime_class,
+    apiregistration.APIService: validation_registration.api_service,
+    admissionregistration.MutatingWebhookConfiguration: validation_webhooks.configuration,
+    admissionregistration.ValidatingWebhookConfiguration: validation_webhooks.configuration,
+    rbac.Role: validation_rbac.role,
+    rbac.ClusterRole: validation_rbac.cluster_role,
+    rbac.RoleBinding: validation_rbac.role_binding,
+    rbac.ClusterRoleBinding: validation_rbac.cluster_role_binding,
+}
+_ONLY_NEW: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
+    networking.Ingress: validation_networking.create_ingress,
+}
+_STATUS: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
+    networking.Ingress: validation_networking.ingress_status,
+    apiregistration.APIService: validation_registration.api_service_status,
 }
 _UPDATE: Mapping[type[meta.Object], Callable[[Any, Any], words.Causes]] = {
+    networking.IngressClass: validation_networking.update_ingress_class,
+    scheduling.PriorityClass: validation_registration.update_priority_class,
+    runtime_classes.RuntimeClass: validation_registration.update_runtime_class,
     services.Service: validation_services.update,
     discovery.EndpointSlice: validation_services.update_slice,
     apps.Deployment: validation_apps.update,
@@ -160,4 +200,6 @@ _UPDATE: Mapping[type[meta.Object], Callable[[Any, Any], words.Causes]] = {
     configuration.ConfigMap: validation_objects.update_config_map,
     configuration.Secret: validation_objects.update_secret,
     certificates.CertificateSigningRequest: validation_objects.update_signing_request,
+    rbac.RoleBinding: validation_rbac.update_binding,
+    rbac.ClusterRoleBinding: validation_rbac.update_binding,
 }

@@ -46,7 +46,7 @@ def pod_spec(here: str, spec: pods.PodSpec) -> Causes:
     for index, secret in enumerate(spec.image_pull_secrets):
         if not secret.name:
             yield words.required(f"{here}.imagePullSecrets[{index}].name")
-    yield from _tolerations(f"{here}.tolerations", spec.tolerations)
+    yield from tolerations(f"{here}.tolerations", spec.tolerations)
     yield from _placement(here, spec)
     for index, alias in enumerate(spec.host_aliases):
         yield from words.check(f"{here}.hostAliases[{index}].ip", alias.ip, words.ip_address)
@@ -107,8 +107,9 @@ def _dns_config(here: str, spec: pods.PodSpec) -> Causes:
             yield words.required(f"{here}.options[{index}]", "must not be empty")
 
 
-def _tolerations(here: str, tolerations: tuple[pods.Toleration, ...]) -> Causes:
-    for index, one in enumerate(tolerations):
+def tolerations(here: str, given: tuple[pods.Toleration, ...]) -> Causes:
+    """Yield what is wrong with tolerations."""
+    for index, one in enumerate(given):
         at = f"{here}[{index}]"
         if one.key:
             yield from words.check(f"{at}.key", one.key, labels.key_problem)
@@ -150,16 +151,20 @@ def _placement(here: str, spec: pods.PodSpec) -> Causes:
 def _node_affinity(here: str, affinity: pods.NodeAffinity) -> Causes:
     needed = affinity.required_during_scheduling_ignored_during_execution
     if needed is not None:
-        at = f"{here}.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
-        if not needed.node_selector_terms:
-            yield words.required(at, "must have at least one node selector term")
-        for index, term in enumerate(needed.node_selector_terms):
-            yield from _node_term(f"{at}[{index}]", term)
+        yield from node_selector(f"{here}.requiredDuringSchedulingIgnoredDuringExecution", needed)
     for index, wish in enumerate(affinity.preferred_during_scheduling_ignored_during_execution):
         at = f"{here}.preferredDuringSchedulingIgnoredDuringExecution[{index}]"
         if not 1 <= wish.weight <= 100:
             yield words.invalid(f"{at}.weight", wish.weight, "must be in the range 1-100")
         yield from _node_term(f"{at}.preference", wish.preference)
+
+
+def node_selector(here: str, selector: pods.NodeSelector) -> Causes:
+    """Yield what is wrong with terms of which a node must match one."""
+    if not selector.node_selector_terms:
+        yield words.required(f"{here}.nodeSelectorTerms", "must have at least one node selector term")
+    for index, term in enumerate(selector.node_selector_terms):
+        yield from _node_term(f"{here}.nodeSelectorTerms[{index}]", term)
 
 
 def _node_term(here: str, term: pods.NodeSelectorTerm) -> Causes:

@@ -36,6 +36,11 @@ _SUBDOMAIN_WORDS = ("a lowercase RFC 1123 subdomain must consist of lower case a
                     "and must start and end with an alphanumeric character (e.g. 'example.com', regex used for "
                     r"validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')")
 
+_WILDCARD = re.compile(r"\*\." + _SUBDOMAIN.pattern)
+_WILDCARD_WORDS = ("a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must "
+                   "consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character "
+                   f"(e.g. '*.example.com', regex used for validation is '{_WILDCARD.pattern}')")
+
 
 def required(field: str, detail: str = "") -> Cause:
     """Return the cause for a missing field."""
@@ -91,6 +96,13 @@ def dns_subdomain(value: str) -> str:
     if len(value) > 253:
         return "must be no more than 253 characters"
     return _matched(_SUBDOMAIN, value, _SUBDOMAIN_WORDS)
+
+
+def wildcard_subdomain(value: str) -> str:
+    """Return what is wrong with a subdomain whose first label is `*`; empty when nothing is."""
+    if len(value) > 253:
+        return "must be no more than 253 characters"
+    return _matched(_WILDCARD, value, _WILDCARD_WORDS)
 
 
 def path_segment(value: str) -> str:

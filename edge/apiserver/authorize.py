@@ -1,71 +1,80 @@
-"""Says who may do what: the masters everything, nodes and joining machines little, everyone else the harmless reads.
+"""Says who may do what: masters everything, nodes what they need, everyone else what roles give them.
 
-The node rule follows https://kubernetes.io/docs/reference/access-authn-authz/node/
+The first that allows a request decides; when nobody does, the reasons of all go into the refusal.
+https://kubernetes.io/docs/reference/access-authn-authz/authorization/
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from edge.api import errors
-from edge.apiserver.authenticate import (
-    AUTHENTICATED_GROUP,
-    BOOTSTRAPPERS_GROUP,
-    MASTERS_GROUP,
-    NODES_GROUP,
-    User,
-)
+from edge.api import errors, rbac
+from edge.apiserver.authenticate import MASTERS_GROUP, User
+from edge.apiserver.decision import NO, Decision
+from edge.apiserver.node_authorizer import NodeAuthorizer, node_of
 from edge.apiserver.paths import ResourceRequest
+from edge.apiserver.rbac import Index
 
-PUBLIC_PATHS = ("/version", "/healthz", "/livez", "/readyz", "/edge/v1/ca")
-AUTHENTICATED_PATHS = ("/api", "/apis", "/openapi", *PUBLIC_PATHS)
-REVIEWS = {("authorization.k8s.io", "selfsubjectaccessreviews"), ("authorization.k8s.io", "selfsubjectrulesreviews"),
-           ("authentication.k8s.io", "selfsubjectreviews")}
-_REQUESTS = ("certificates.k8s.io", "certificatesigningrequests")
+__all__ = ["Authorizer", "Decision", "forbidden", "forbidden_path", "named"]
 
-PodNode = Callable[[str, str], str]
-"""Returns the node that the pod (namespace, name) is bound to, or "" when it is not or is not there."""
+ALWAYS_OPEN = ("/healthz", "/livez", "/readyz", "/edge/v1/ca")
+"""Paths for everybody: who has no credentials yet has to find the authority, and probes have none at all."""
+_YES = Decision(True)
+_EVERYTHING = (rbac.PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
+               rbac.PolicyRule(verbs=("*",), non_resource_urls=("*",)))
+_NAME = "metadata.name="
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """Whether a request goes on, and which rule says so."""
+class Authorizer:
+    """Answers for the whole server. `rules` returns the index of all roles and bindings as they are now."""
 
-    allowed: bool
-    reason: str = ""
+    rules: Callable[[], Index]
+    nodes: NodeAuthorizer
+
+    def allowed(self, user: User, request: ResourceRequest) -> Decision:
+        """Return whether the user may make the request."""
+        if MASTERS_GROUP in user.groups:
+            return _YES
+        request = named(request)
+        node = node_of(user)
+        first = self.nodes.allowed(node, request) if node else NO
+        if first.allowed:
+            return first
+        second = self.rules().allowed(user, request)
+        if second.allowed or not first.reason:
+            return second
+        return Decision(False, "\n".join(reason for reason in (first.reason, second.reason) if reason))
+
+    def allowed_path(self, user: User, verb: str, path: str) -> Decision:
+        """Return whether the user may use a path that is no resource, such as `/version`."""
+        if MASTERS_GROUP in user.groups:
+            return _YES
+        if verb == "get" and any(path == known or path.startswith(f"{known}/") for known in ALWAYS_OPEN):
+            return _YES
+        return self.rules().allowed_path(user, verb, path)
+
+    def rules_of(self, user: User, namespace: str) -> tuple[tuple[rbac.PolicyRule, ...], str]:
+        """Return every rule the user has in a namespace, and why there may be more than these."""
+        if MASTERS_GROUP in user.groups:
+            return _EVERYTHING, ""
+        found, problem = self.rules().rules_of(user, namespace)
+        if node_of(user):
+            problem = ", ".join(filter(None, ("node authorizer does not support user rule resolution", problem)))
+        return found, problem
 
 
-NO = Decision(False)
-
-
-def _nowhere(namespace: str, name: str) -> str:
-    return ""
-
-
-def allowed(user: User, request: ResourceRequest, pod_node: PodNode = _nowhere) -> Decision:
-    """Return whether the user may make the request."""
-    if MASTERS_GROUP in user.groups:
-        return Decision(True, "system:masters")
-    resource = (request.group, request.resource)
-    if AUTHENTICATED_GROUP in user.groups and resource in REVIEWS and request.verb == "create":
-        return Decision(True, "self review")
-    if NODES_GROUP in user.groups:
-        return _node(user, request, pod_node)
-    if BOOTSTRAPPERS_GROUP in user.groups and resource == _REQUESTS and not request.subresource \
-            and request.verb in ("create", "get"):
-        return Decision(True, "joining machine")
-    return NO
-
-
-def allowed_path(user: User, path: str) -> Decision:
-    """Return whether the user may read a path that is no resource, such as `/version`."""
-    if MASTERS_GROUP in user.groups:
-        return Decision(True, "system:masters")
-    open_paths = AUTHENTICATED_PATHS if AUTHENTICATED_GROUP in user.groups else PUBLIC_PATHS
-    if any(path == known or path.startswith(known + "/") for known in open_paths):
-        return Decision(True, "discovery")
-    return NO
+def named(request: ResourceRequest) -> ResourceRequest:
+    """Return the request with the name its field selector restricts it to, so that rules about names apply."""
+    if request.name or request.verb not in ("list", "watch", "deletecollection") \
+            or _NAME not in request.options.field_selector:
+        return request
+    for part in request.options.field_selector.replace("==", "=").split(","):
+        name = part.removeprefix(_NAME)
+        if name != part and name and "/" not in name and "%" not in name:
+            return replace(request, name=name)
+    return request
 
 
 def forbidden(user: User, request: ResourceRequest, reason: str = "") -> errors.Forbidden:
@@ -81,25 +90,7 @@ def forbidden(user: User, request: ResourceRequest, reason: str = "") -> errors.
                             details={key: value for key, value in details.items() if value})
 
 
-def forbidden_path(user: User, method: str, path: str) -> errors.Forbidden:
+def forbidden_path(user: User, verb: str, path: str, reason: str = "") -> errors.Forbidden:
     """Return the 403 for a path that is no resource."""
-    verb = {"GET": "get", "HEAD": "head"}.get(method, method.lower())
-    return errors.Forbidden(f'forbidden: User "{user.name}" cannot {verb} path "{path}"', details={})
-
-
-def _node(user: User, request: ResourceRequest, pod_node: PodNode) -> Decision:
-    """A node reads itself and what is bound to it, and renews its certificate; what it reports goes over the bus."""
-    node = user.name.removeprefix("system:node:")
-    rule = Decision(True, "node rule")
-    resource = (request.group, request.resource)
-    if resource == _REQUESTS and not request.subresource and request.verb in ("create", "get"):
-        return rule
-    if resource == ("", "nodes") and request.name == node and request.subresource in ("", "status"):
-        # What a node says of itself comes over the bus, where the bridge decides what it may claim.
-        return rule if request.verb == "get" else NO
-    if resource == ("", "pods") and not request.subresource:
-        if request.verb == "get":
-            return rule if pod_node(request.namespace, request.name) == node else NO
-        own = f"spec.nodeName={node}" in request.options.field_selector.split(",")
-        return rule if request.verb in ("list", "watch") and own else NO
-    return NO
+    text = f'forbidden: User "{user.name}" cannot {verb} path "{path}"'
+    return errors.Forbidden(f"{text}: {reason}" if reason else text, details={})

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from edge import logs
-from edge.api import core, errors
+from edge.api import core, errors, metrics
 from edge.apiserver import (
     admission_kinds,
     authenticate,
@@ -25,12 +25,14 @@ from edge.apiserver import (
     paths,
     reviews,
 )
+from edge.apiserver.agent_metrics import AgentMetrics
 from edge.apiserver.authenticate import User
 from edge.apiserver.bootstrap import make_namespaces
 from edge.apiserver.http_paths import Check
 from edge.apiserver.service import Service
 from edge.apiserver.service_subresources import SignToken
 from edge.apiserver.streams import Streams
+from edge.apiserver.virtual import Virtual
 from edge.clock import Clock
 from edge.ids import Ids
 from edge.store.interface import Store
@@ -79,8 +81,10 @@ class ApiServer:
         self._lookups = authenticate.Lookups(
             bootstrap_secret=self._bootstrap_secret, account_uid=self._account_uid, pod_uid=self._pod_uid,
             static_tokens=settings.static_tokens, **({"verify": verify_token} if verify_token else {}))
-        self._resources = http_resources.Resources(self.service, sign_token)
         self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
+        used = AgentMetrics(self.service.lookup, clock, self._streams.ask)
+        self._resources = http_resources.Resources(self.service, sign_token, Virtual({
+            metrics.NodeMetrics: used.nodes, metrics.PodMetrics: used.pods}))
         self._paths = http_paths.Paths(http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {}),
                                        self.service.catalog.resources)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca)

@@ -18,6 +18,7 @@ from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
 from edge.apiserver.service_subresources import SignToken
+from edge.apiserver.virtual import Virtual
 from edge.apiserver.write import Write
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
@@ -88,8 +89,10 @@ async def read_body(request: web.BaseRequest) -> bytes:
 class Resources:
     """The verbs over HTTP."""
 
-    def __init__(self, service: Service, sign_token: SignToken | None = None) -> None:
+    def __init__(self, service: Service, sign_token: SignToken | None = None,
+                 computed: Virtual | None = None) -> None:
         self._service = service
+        self._virtual = computed or Virtual({})
         self._sign_token = sign_token
         self._streamer = Streamer(service)
         self._verbs: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
@@ -139,12 +142,21 @@ class Resources:
     # --- reading
 
     async def _get(self, call: Call) -> web.StreamResponse:
-        record = self._service.get(call.resource, call.asked.namespace, call.asked.name)
+        asked = call.asked
+        if call.resource.virtual:
+            record = await self._virtual.get(call.resource, asked.namespace, asked.name)
+        else:
+            record = self._service.get(call.resource, asked.namespace, asked.name)
         return http_answers.answer(call.http, call.view.object(record.value),
                                    content_type=call.view.wanted.content_type)
 
     async def _list(self, call: Call) -> web.StreamResponse:
-        listing = self._service.list(call.resource, call.asked.namespace, call.asked.options)
+        asked = call.asked
+        if call.resource.virtual:
+            listing = await self._virtual.list(call.resource, asked.namespace, asked.options,
+                                               self._service.store.revision)
+        else:
+            listing = self._service.list(call.resource, asked.namespace, asked.options)
         return http_answers.answer(call.http, call.view.list(listing), content_type=call.view.wanted.content_type)
 
     async def _watch(self, call: Call) -> web.StreamResponse:

@@ -23,6 +23,8 @@ from edge.apiserver.stream_targets import Target
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
+ASK_SECONDS = 4.0
+LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
                "transfer-encoding", "upgrade"}
 _NOT_PASSED_ON = {"host", "authorization", "impersonate-user", "impersonate-group", "content-length"}
@@ -62,6 +64,23 @@ class Streams:
         if self._session is not None:
             await self._session.close()
 
+    async def ask(self, node: core.Node, path: str) -> bytes:
+        """Return what a node's agent answers to a GET; nothing when it does not answer well within some seconds."""
+        if self._ssl is None:
+            return b""
+        try:
+            url = URL(f"https://{stream_targets.address_of(node)}:{self._port}{path}", encoded=True)
+            async with asyncio.timeout(ASK_SECONDS):
+                answer = await self._connections().get(url, ssl=self._ssl, server_hostname=node.metadata.name)
+                async with answer:
+                    if answer.status == 200:
+                        await answer.content.readexactly(LARGEST_ANSWER_BYTES)
+                    return b""
+        except asyncio.IncompleteReadError as answered:
+            return answered.partial  # all of it, and less than the limit
+        except (errors.ApiError, aiohttp.ClientError, OSError, TimeoutError):
+            return b""
+
     # --- where to
 
     def _target(self, request: web.BaseRequest, asked: ResourceRequest, resource: scheme.Resource) -> Target:
@@ -91,16 +110,19 @@ class Streams:
 
     # --- plain requests
 
-    async def _pass_on(self, request: web.BaseRequest, asked: ResourceRequest, target: Target,
-                       address: str) -> web.StreamResponse:
+    def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0), auto_decompress=False,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS))
+        return self._session
+
+    async def _pass_on(self, request: web.BaseRequest, asked: ResourceRequest, target: Target,
+                       address: str) -> web.StreamResponse:
         url = URL(f"https://{address}:{self._port}{target.path}", encoded=True)
         assert self._ssl is not None
         try:
-            answer = await self._session.request(
+            answer = await self._connections().request(
                 request.method, url, headers=_passed_on(request), allow_redirects=False, ssl=self._ssl,
                 server_hostname=target.node, data=request.content if request.can_read_body else None)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:

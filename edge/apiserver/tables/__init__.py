@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.api.scheme import Resource
-from edge.apiserver.tables import cluster, network, pods, storage, workloads
+from edge.apiserver.tables import access, cluster, network, pods, storage, workloads
 from edge.apiserver.tables.columns import AGE, NAME, Cell, Obj, Printer, age, columns, name
 
 _KIND = {"kind": "Table", "apiVersion": "meta.k8s.io/v1"}
@@ -36,6 +36,8 @@ _PRINTERS: dict[str, Printer] = {
     "serviceaccounts": cluster.SERVICE_ACCOUNT,
     "services": network.SERVICE,
     "certificatesigningrequests.certificates.k8s.io": cluster.SIGNING_REQUEST,
+    "clusterrolebindings.rbac.authorization.k8s.io": access.BINDING,
+    "clusterroles.rbac.authorization.k8s.io": access.ROLE,
     "controllerrevisions.apps": workloads.CONTROLLER_REVISION,
     "cronjobs.batch": workloads.CRON_JOB,
     "daemonsets.apps": workloads.DAEMON_SET,
@@ -47,6 +49,8 @@ _PRINTERS: dict[str, Printer] = {
     "leases.coordination.k8s.io": cluster.LEASE,
     "networkpolicies.networking.k8s.io": network.NETWORK_POLICY,
     "replicasets.apps": workloads.REPLICA_SET,
+    "rolebindings.rbac.authorization.k8s.io": access.BINDING,
+    "roles.rbac.authorization.k8s.io": access.ROLE,
     "statefulsets.apps": workloads.STATEFUL_SET,
     "storageclasses.storage.k8s.io": storage.STORAGE_CLASS,
 }
