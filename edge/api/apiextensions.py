@@ -35,7 +35,8 @@ class ValidationRule(meta.Struct):
     reason: Annotated[str | None, doc(
         "FieldValueInvalid (default), FieldValueForbidden, FieldValueRequired or FieldValueDuplicate.")] = None
     field_path: Annotated[str, doc("The field an error is reported at, relative to the schema's place.")] = ""
-    optional_old_self: Annotated[bool | None, doc("Evaluate the rule for new objects too; oldSelf may be empty.")] = None
+    optional_old_self: Annotated[bool | None, doc(
+        "Whether the rule holds for new objects too, whose oldSelf is empty.")] = None
 
 
 class JSONSchemaProps(meta.Struct):
@@ -64,7 +65,8 @@ class JSONSchemaProps(meta.Struct):
     max_properties: Annotated[int | None, doc("The most fields of an object.")] = None
     min_properties: Annotated[int | None, doc("The least fields of an object.")] = None
     required: Annotated[tuple[str, ...], doc("Fields that must be there.", list_type="atomic")] = ()
-    items: Annotated[JSONSchemaProps | tuple[JSONSchemaProps, ...] | None, doc("Schema of each item of an array.")] = None
+    items: Annotated[JSONSchemaProps | tuple[JSONSchemaProps, ...] | None, doc(
+        "Schema of each item of an array.")] = None
     all_of: Annotated[tuple[JSONSchemaProps, ...], doc("Schemas that all hold.", list_type="atomic")] = ()
     one_of: Annotated[tuple[JSONSchemaProps, ...], doc("Schemas of which exactly one holds.", list_type="atomic")] = ()
     any_of: Annotated[tuple[JSONSchemaProps, ...], doc("Schemas of which one or more hold.", list_type="atomic")] = ()

@@ -43,5 +43,6 @@ class CertificateSigningRequest(meta.Object):
 RESOURCES = (
     Resource(group="certificates.k8s.io", version="v1", kind="CertificateSigningRequest",
              plural="certificatesigningrequests", type=CertificateSigningRequest, namespaced=False,
-             short_names=("csr",), subresources=("approval", "status")),
+             short_names=("csr",), subresources=("approval", "status"),
+             old_versions=("certificates.k8s.io/v1beta1",)),
 )

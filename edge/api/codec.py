@@ -101,6 +101,11 @@ def _classify(hint: Any) -> FieldType:
         options = [option for option in typing.get_args(hint) if option is not type(None)]
         if len(options) == 1:
             return _classify(options[0])
+        structs = [option for option in options if isinstance(option, type) and issubclass(option, meta.Struct)]
+        if structs:  # a schema, or something simpler in its place
+            return _classify(structs[0])
+        if set(options) == {int, float}:
+            return FieldType("scalar", "float")
         return FieldType("scalar", "Quantity" if float in options else "IntOrString")
     if origin in (tuple, dict):
         inner = _classify(typing.get_args(hint)[0 if origin is tuple else 1])
@@ -195,7 +200,7 @@ def _go_type(kind: type[meta.Struct], path: list[str], *, inside: bool) -> tuple
     last = field_types(owner).get(path[-1])
     if last is None:
         return owner.__name__, ""
-    scalars = {"str": "string", "int": "int64" if path[-1] in _WIDE else "int32", "bool": "bool",
+    scalars = {"str": "string", "float": "float64", "int": "int64" if path[-1] in _WIDE else "int32", "bool": "bool",
                "Quantity": "resource.Quantity", "IntOrString": "intstr.IntOrString"}
     name = scalars.get(last.name, f"v1.{last.name}")
     if not inside:

@@ -43,5 +43,5 @@ RESOURCES = (
     Resource(group="", version="v1", kind="ConfigMap", plural="configmaps", type=ConfigMap, short_names=("cm",)),
     Resource(group="", version="v1", kind="Secret", plural="secrets", type=Secret),
     Resource(group="", version="v1", kind="ServiceAccount", plural="serviceaccounts", type=ServiceAccount,
-             short_names=("sa",), subresources=("token",)),
+             short_names=("sa",), subresources=("token",), returns_deleted=True),
 )

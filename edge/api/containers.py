@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from edge.api import meta
 from edge.api.meta import doc
@@ -258,6 +258,15 @@ class AppArmorProfile(meta.Struct):
     localhost_profile: Annotated[str, doc("Name of a profile loaded on the node, for type Localhost.")] = ""
 
 
+class WindowsSecurityContextOptions(meta.Struct):
+    """Settings for Windows; kept as sent and without effect."""
+
+    gmsa_credential_spec_name: Annotated[str, doc("Name of the GMSA credential spec.")] = ""
+    gmsa_credential_spec: Annotated[str, doc("Content of the GMSA credential spec.")] = ""
+    run_as_user_name: Annotated[str, doc("User name of the first process.")] = ""
+    host_process: Annotated[bool | None, doc("True runs the container as a process of the host.")] = None
+
+
 class SecurityContext(meta.Struct):
     """What the processes of one container may do; wins over the pod's settings."""
 
@@ -266,7 +275,7 @@ class SecurityContext(meta.Struct):
     privileged: Annotated[bool | None, doc(
         "True gives the container nearly all the rights of root on the node; false by default.")] = None
     se_linux_options: Annotated[SELinuxOptions | None, doc("SELinux labels of the container.")] = None
-    windows_options: Annotated[dict[str, Any] | None, doc(
+    windows_options: Annotated[WindowsSecurityContextOptions | None, doc(
         "Settings for Windows; kept as sent and without effect.")] = None
     run_as_user: Annotated[int | None, doc("User id of the first process; the image's user when absent.")] = None
     run_as_group: Annotated[int | None, doc("Group id of the first process; the runtime's default when absent.")] = None

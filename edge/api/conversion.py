@@ -12,7 +12,13 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from edge.api import conversion_ingress
+from edge.api import (
+    conversion_apiextensions,
+    conversion_autoscalers,
+    conversion_budgets,
+    conversion_ingress,
+    conversion_statefulsets,
+)
 
 Json = dict[str, Any]
 
@@ -104,6 +110,14 @@ def _event_out(api_version: str, obj: Json) -> None:
     obj.setdefault("eventTime", None)  # clients of this version expect the key
 
 
+def _signing_request_in(api_version: str, obj: Json) -> None:
+    _default(_section(obj, "spec"), "signerName", "kubernetes.io/legacy-unknown")
+    status = obj.get("status")
+    if isinstance(status, dict):
+        for condition in _structs(status, "conditions"):
+            _default(condition, "status", "True")
+
+
 def _endpoint_slice_in(api_version: str, obj: Json) -> None:
     for endpoint in _structs(obj, "endpoints"):
         topology = endpoint.pop("topology", None)
@@ -146,10 +160,16 @@ def _default(section: Json, key: str, value: object) -> None:
 
 
 _TO_STORED: dict[str, Callable[[str, Json], None]] = {
+    "CustomResourceDefinition": conversion_apiextensions.definition_in,
     "Deployment": _deployment, "ReplicaSet": _replica_set, "DaemonSet": _daemon_set, "Event": _event_in,
     "EndpointSlice": _endpoint_slice_in, "Ingress": conversion_ingress.to_stored,
+    "CertificateSigningRequest": _signing_request_in,
+    "StatefulSet": conversion_statefulsets.stateful_set, "PodDisruptionBudget": conversion_budgets.budget_in,
+    "HorizontalPodAutoscaler": conversion_autoscalers.autoscaler_in,
 }
 _FROM_STORED: dict[str, Callable[[str, Json], None]] = {
+    "CustomResourceDefinition": conversion_apiextensions.definition_out,
     "Event": _event_out, "EndpointSlice": _endpoint_slice_out,
-    "Ingress": conversion_ingress.from_stored,
+    "Ingress": conversion_ingress.from_stored, "PodDisruptionBudget": conversion_budgets.budget_out,
+    "HorizontalPodAutoscaler": conversion_autoscalers.autoscaler_out,
 }

@@ -29,5 +29,6 @@ class Lease(meta.Object):
 
 
 RESOURCES = (
-    Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases", type=Lease, volatile=True),
+    Resource(group="coordination.k8s.io", version="v1", kind="Lease", plural="leases", type=Lease, volatile=True,
+             old_versions=("coordination.k8s.io/v1beta1",)),
 )

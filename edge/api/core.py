@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from edge.api.components import (
+    ComponentCondition,
+    ComponentStatus,
+)
 from edge.api.configuration import (
     ConfigMap,
     Secret,
@@ -73,6 +77,17 @@ from edge.api.nodes import (
     NodeSystemInfo,
     Taint,
 )
+from edge.api.persistent_volumes import (
+    ModifyVolumeStatus,
+    PersistentVolume,
+    PersistentVolumeClaim,
+    PersistentVolumeClaimStatus,
+    PersistentVolumeSpec,
+    PersistentVolumeStatus,
+    TopologySelectorLabelRequirement,
+    TopologySelectorTerm,
+    VolumeNodeAffinity,
+)
 from edge.api.pods import (
     Affinity,
     Binding,
@@ -103,6 +118,22 @@ from edge.api.pods import (
     Toleration,
     TopologySpreadConstraint,
     WeightedPodAffinityTerm,
+)
+from edge.api.quotas import (
+    LimitRange,
+    LimitRangeItem,
+    LimitRangeSpec,
+    ResourceQuota,
+    ResourceQuotaSpec,
+    ResourceQuotaStatus,
+    ScopedResourceSelectorRequirement,
+    ScopeSelector,
+)
+from edge.api.replication import (
+    PodTemplate,
+    ReplicationController,
+    ReplicationControllerSpec,
+    ReplicationControllerStatus,
 )
 from edge.api.services import (
     ClientIPConfig,
@@ -152,27 +183,32 @@ from edge.api.volumes import (
 
 __all__ = [
     "Affinity", "AppArmorProfile", "AttachedVolume", "Binding", "CSIVolumeSource", "Capabilities", "ClientIPConfig",
-    "ClusterTrustBundleProjection", "ConfigMap", "ConfigMapEnvSource", "ConfigMapKeySelector",
-    "ConfigMapProjection", "ConfigMapVolumeSource", "Container", "ContainerImage", "ContainerPort",
-    "ContainerResizePolicy", "ContainerState", "ContainerStateRunning", "ContainerStateTerminated",
+    "ClusterTrustBundleProjection", "ComponentCondition", "ComponentStatus", "ConfigMap", "ConfigMapEnvSource",
+    "ConfigMapKeySelector", "ConfigMapProjection", "ConfigMapVolumeSource", "Container", "ContainerImage",
+    "ContainerPort", "ContainerResizePolicy", "ContainerState", "ContainerStateRunning", "ContainerStateTerminated",
     "ContainerStateWaiting", "ContainerStatus", "ContainerUser", "DaemonEndpoint", "DownwardAPIProjection",
     "DownwardAPIVolumeFile", "DownwardAPIVolumeSource", "EmptyDirVolumeSource", "EndpointAddress", "EndpointPort",
     "EndpointSubset", "Endpoints", "EnvFromSource", "EnvVar", "EnvVarSource", "EphemeralContainer",
     "EphemeralVolumeSource", "Event", "EventSeries", "EventSource", "ExecAction", "FlexVolumeSource", "GRPCAction",
     "GitRepoVolumeSource", "HTTPGetAction", "HTTPHeader", "HostAlias", "HostIP", "HostPathVolumeSource",
-    "ISCSIVolumeSource", "ImageVolumeSource", "KeyToPath", "Lifecycle", "LifecycleHandler", "LinuxContainerUser",
-    "LoadBalancerIngress", "LoadBalancerStatus", "NFSVolumeSource", "Namespace", "NamespaceSpec", "NamespaceStatus",
-    "Node", "NodeAddress", "NodeAffinity", "NodeDaemonEndpoints", "NodeFeatures", "NodeRuntimeHandler",
-    "NodeRuntimeHandlerFeatures", "NodeSelector", "NodeSelectorRequirement", "NodeSelectorTerm", "NodeSpec",
-    "NodeStatus", "NodeSystemInfo", "ObjectFieldSelector", "PersistentVolumeClaimSpec",
-    "PersistentVolumeClaimTemplate", "PersistentVolumeClaimVolumeSource", "Pod", "PodAffinity", "PodAffinityTerm",
-    "PodAntiAffinity", "PodDNSConfig", "PodDNSConfigOption", "PodIP", "PodOS", "PodReadinessGate",
-    "PodResourceClaim", "PodResourceClaimStatus", "PodSchedulingGate", "PodSecurityContext", "PodSpec", "PodStatus",
-    "PodTemplateSpec", "PortStatus", "PreferredSchedulingTerm", "Probe", "ProjectedVolumeSource", "ResourceClaim",
-    "ResourceFieldSelector", "ResourceHealth", "ResourceRequirements", "ResourceStatus", "SELinuxOptions",
+    "ISCSIVolumeSource", "ImageVolumeSource", "KeyToPath", "Lifecycle", "LifecycleHandler", "LimitRange",
+    "LimitRangeItem", "LimitRangeSpec", "LinuxContainerUser", "LoadBalancerIngress", "LoadBalancerStatus",
+    "ModifyVolumeStatus", "NFSVolumeSource", "Namespace", "NamespaceSpec", "NamespaceStatus", "Node", "NodeAddress",
+    "NodeAffinity", "NodeDaemonEndpoints", "NodeFeatures", "NodeRuntimeHandler", "NodeRuntimeHandlerFeatures",
+    "NodeSelector", "NodeSelectorRequirement", "NodeSelectorTerm", "NodeSpec", "NodeStatus", "NodeSystemInfo",
+    "ObjectFieldSelector", "PersistentVolume", "PersistentVolumeClaim", "PersistentVolumeClaimSpec",
+    "PersistentVolumeClaimStatus", "PersistentVolumeClaimTemplate", "PersistentVolumeClaimVolumeSource",
+    "PersistentVolumeSpec", "PersistentVolumeStatus", "Pod", "PodAffinity", "PodAffinityTerm", "PodAntiAffinity",
+    "PodDNSConfig", "PodDNSConfigOption", "PodIP", "PodOS", "PodReadinessGate", "PodResourceClaim",
+    "PodResourceClaimStatus", "PodSchedulingGate", "PodSecurityContext", "PodSpec", "PodStatus", "PodTemplate",
+    "PodTemplateSpec", "PortStatus", "PreferredSchedulingTerm", "Probe", "ProjectedVolumeSource",
+    "ReplicationController", "ReplicationControllerSpec", "ReplicationControllerStatus", "ResourceClaim",
+    "ResourceFieldSelector", "ResourceHealth", "ResourceQuota", "ResourceQuotaSpec", "ResourceQuotaStatus",
+    "ResourceRequirements", "ResourceStatus", "SELinuxOptions", "ScopeSelector", "ScopedResourceSelectorRequirement",
     "SeccompProfile", "Secret", "SecretEnvSource", "SecretKeySelector", "SecretProjection", "SecretVolumeSource",
     "SecurityContext", "Service", "ServiceAccount", "ServiceAccountTokenProjection", "ServicePort", "ServiceSpec",
     "ServiceStatus", "SessionAffinityConfig", "SleepAction", "Sysctl", "TCPSocketAction", "Taint", "Toleration",
-    "TopologySpreadConstraint", "TypedLocalObjectReference", "TypedObjectReference", "Volume", "VolumeDevice",
-    "VolumeMount", "VolumeMountStatus", "VolumeProjection", "VolumeResourceRequirements", "WeightedPodAffinityTerm",
+    "TopologySelectorLabelRequirement", "TopologySelectorTerm", "TopologySpreadConstraint",
+    "TypedLocalObjectReference", "TypedObjectReference", "Volume", "VolumeDevice", "VolumeMount", "VolumeMountStatus",
+    "VolumeNodeAffinity", "VolumeProjection", "VolumeResourceRequirements", "WeightedPodAffinityTerm",
 ]

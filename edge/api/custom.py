@@ -6,14 +6,15 @@ https://kubernetes.io/docs/concepts/extend-kubernetes/api-extension/custom-resou
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
-from edge.api import meta
+from edge.api import apiextensions, meta
 from edge.api.resource import Resource
+from edge.api.structural import Structural
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741
 
@@ -30,13 +31,15 @@ class Version:
     """One served version of a custom resource."""
 
     name: str
-    schema: Any = None
+    schema: Structural | None = None
     """The compiled structural schema; None keeps every field."""
-    columns: tuple[Any, ...] = ()
-    """`additionalPrinterColumns`, as the definition has them."""
+    prunes: bool = True
+    """Whether fields the schema does not name are dropped."""
+    described: apiextensions.JSONSchemaProps | None = None
+    """The schema as the definition has it, for documents."""
+    columns: tuple[apiextensions.CustomResourceColumnDefinition, ...] = ()
     status: bool = False
-    scale: Any = None
-    """The paths of the scale subresource."""
+    scale: apiextensions.CustomResourceSubresourceScale | None = None
     selectable: tuple[str, ...] = ()
     """Fields that a field selector may name, such as `spec.color`."""
     warning: str = ""
@@ -49,9 +52,21 @@ class CustomResource(Resource):
 
     versions: Mapping[str, Version]
     """By name, the stored one included when it is served."""
-    definition_uid: str = ""
+    stub: type[meta.Object]
+    """Names the same resource to loops that need no more than the metadata of its objects."""
+    terminating: bool = False
+    """The definition is being deleted: no new objects."""
     own_singular: str = ""
     own_list_kind: str = ""
+
+    def version_of(self, api_version: str) -> Version | None:
+        """Return what is known of the version of a manifest; of the stored one for an empty name."""
+        return self.versions.get(api_version.rpartition("/")[2] or self.version)
+
+    def serves(self, api_version: str, kind: str) -> bool:
+        """Return whether a manifest of that `apiVersion` and `kind` is one of these objects."""
+        group, _, version = api_version.rpartition("/")
+        return kind == self.kind and group == self.group and version in self.versions
 
     @property
     def singular(self) -> str:
@@ -62,9 +77,21 @@ class CustomResource(Resource):
         return self.own_list_kind or f"{self.kind}List"
 
 
-def new_type(kind: str) -> type[Custom]:
-    """Return a type for the objects of one definition."""
-    return msgspec.defstruct(kind, [], bases=(Custom,), frozen=True, omit_defaults=True, rename=meta.camel)
+def among(resources: Iterable[Resource]) -> Iterator[CustomResource]:
+    """Yield the custom ones."""
+    return (resource for resource in resources if isinstance(resource, CustomResource))
+
+
+def named_by(resource: Resource) -> type[meta.Object]:
+    """Return the type that names the resource to loops that look at metadata only."""
+    return resource.stub if isinstance(resource, CustomResource) else resource.type
+
+
+def new_types(kind: str) -> tuple[type[Custom], type[meta.Object]]:
+    """Return the type for the objects of one definition, and that for their metadata alone."""
+    whole = msgspec.defstruct(kind, [], bases=(Custom,), frozen=True, omit_defaults=True, rename=meta.camel)
+    stub = msgspec.defstruct(kind, [], bases=(meta.Object,), frozen=True, omit_defaults=True, rename=meta.camel)
+    return cast("type[Custom]", whole), cast("type[meta.Object]", stub)
 
 
 def flat(obj: Custom) -> dict[str, Any]:

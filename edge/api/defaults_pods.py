@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from edge.api import containers, meta, pods, quantity, volumes
+from edge.api import defaults_vendors as of_vendors
 
 _C = TypeVar("_C", bound=containers.Container)
 FILE_MODE = 0o644
@@ -148,7 +149,9 @@ def _volume(volume: volumes.Volume) -> volumes.Volume:
     if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
         return replace(volume, empty_dir=replace(volume.empty_dir,
                                                  size_limit=_canonical(volume.empty_dir.size_limit)))
-    return volume if _has_source(volume) else replace(volume, empty_dir=volumes.EmptyDirVolumeSource())
+    if not _has_source(volume):
+        return replace(volume, empty_dir=volumes.EmptyDirVolumeSource())
+    return of_vendors.volume(volume)
 
 
 def _has_source(volume: volumes.Volume) -> bool:

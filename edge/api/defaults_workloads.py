@@ -5,7 +5,8 @@ https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -138,3 +139,9 @@ def _template(template: pods.PodTemplateSpec) -> pods.PodTemplateSpec:
 
 def _or(value: _V | None, default: _V) -> _V:
     return default if value is None else value
+
+
+BY_KIND: Mapping[type[meta.Object], Callable[[Any], meta.Object]] = {
+    statefulsets.StatefulSet: stateful_set, batch.Job: job, batch.CronJob: cron_job,
+    autoscalers.HorizontalPodAutoscaler: autoscaler,
+}

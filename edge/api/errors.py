@@ -133,6 +133,11 @@ def conflict(group_resource: str, name: str, why: str = "the object has been mod
                     details=_details(group_resource, name))
 
 
+def forbidden(group_resource: str, name: str, why: str) -> Forbidden:
+    """Return the 403 of a write that is understood and must not happen."""
+    return Forbidden(f'{group_resource} "{name}" is forbidden: {why}', details=_details(group_resource, name))
+
+
 def invalid(group: str, kind: str, name: str, causes: tuple[Cause, ...]) -> Invalid:
     """Return the 422 that lists everything wrong with an object, as Kubernetes words it."""
     lines = [f"{cause.field}: {cause.message}" for cause in causes]

@@ -45,5 +45,5 @@ class Event(meta.Object):
 
 RESOURCES = (
     Resource(group="", version="v1", kind="Event", plural="events", type=Event, short_names=("ev",), volatile=True,
-             old_versions=("events.k8s.io/v1",)),
+             old_versions=("events.k8s.io/v1", "events.k8s.io/v1beta1")),
 )

@@ -1,7 +1,7 @@
 """Sets of fields of an object, and their form on the wire, FieldsV1: which fields an applied configuration owns.
 
 A path is a tuple of elements, each written as FieldsV1 writes it: `f:replicas` is a field or a map's key,
-`k:{"name":"web"}` an element of a list by its keys, `v:"tcp"` a member of a set, `i:0` a position. An element is always in
+`k:{"name":"web"}` an item of a list by its keys, `v:"tcp"` a member of a set, `i:0` a position. An element is always in
 its canonical form, so that the same field is the same text, however a client wrote it.
 https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/object-meta/#System
 """
@@ -19,7 +19,7 @@ _SELF = "."
 _KINDS = "fkvi"
 """Also the order elements are written in."""
 DEEPEST = 200
-"""A set nested deeper than this is none that any object has."""
+"""Elements of the longest path. What is nested deeper is owned as a whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
@@ -43,6 +43,31 @@ class Taint(meta.Struct):
     time_added: Annotated[meta.Time | None, doc("When a NoExecute taint was set.")] = None
 
 
+class ConfigMapNodeConfigSource(meta.Struct):
+    """Names the entry of a ConfigMap an agent's settings came from; kept from old objects."""
+
+    namespace: Annotated[str, doc("Namespace of the ConfigMap.", required=True)] = ""
+    name: Annotated[str, doc("Name of the ConfigMap.", required=True)] = ""
+    uid: Annotated[str, doc("Uid of the ConfigMap.")] = ""
+    resource_version: Annotated[str, doc("Revision of the ConfigMap.")] = ""
+    kubelet_config_key: Annotated[str, doc("Key of the entry.", required=True)] = ""
+
+
+class NodeConfigSource(meta.Struct):
+    """Where an agent's settings come from; no longer used, kept from old objects."""
+
+    config_map: Annotated[ConfigMapNodeConfigSource | None, doc("The ConfigMap.")] = None
+
+
+class NodeConfigStatus(meta.Struct):
+    """Which settings an agent has; no longer used, kept from old objects."""
+
+    assigned: Annotated[NodeConfigSource | None, doc("Settings it was given.")] = None
+    active: Annotated[NodeConfigSource | None, doc("Settings it uses.")] = None
+    last_known_good: Annotated[NodeConfigSource | None, doc("Settings it falls back to.")] = None
+    error: Annotated[str, doc("Why the given settings are not used.")] = ""
+
+
 class NodeSpec(meta.Struct):
     """How the node is to be used."""
 
@@ -52,7 +77,7 @@ class NodeSpec(meta.Struct):
     provider_id: Annotated[str, doc("Identity of the machine; the board's serial number here.")] = ""
     unschedulable: Annotated[bool, doc("True places no new pods on the node (cordon).")] = False
     taints: Annotated[tuple[Taint, ...], doc("Taints of the node.", list_type="atomic")] = ()
-    config_source: Annotated[dict[str, Any] | None, doc("No longer used; kept from old objects.")] = None
+    config_source: Annotated[NodeConfigSource | None, doc("No longer used; kept from old objects.")] = None
     external_id: Annotated[str, doc("No longer used; kept from old objects.")] = ""
 
 
@@ -143,7 +168,7 @@ class NodeStatus(meta.Struct):
     images: Annotated[tuple[ContainerImage, ...], doc("Images on the node.", list_type="atomic")] = ()
     volumes_in_use: Annotated[tuple[str, ...], doc("Volumes that are mounted.", list_type="atomic")] = ()
     volumes_attached: Annotated[tuple[AttachedVolume, ...], doc("Volumes that are attached.", list_type="atomic")] = ()
-    config: Annotated[dict[str, Any] | None, doc("No longer used; kept from old objects.")] = None
+    config: Annotated[NodeConfigStatus | None, doc("No longer used; kept from old objects.")] = None
     runtime_handlers: Annotated[tuple[NodeRuntimeHandler, ...], doc("Runtimes of the node.", list_type="atomic")] = ()
     features: Annotated[NodeFeatures | None, doc("What the node can do.")] = None
 

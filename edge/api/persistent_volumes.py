@@ -134,7 +134,7 @@ class TopologySelectorTerm(meta.Struct):
 
 RESOURCES = (
     Resource(group="", version="v1", kind="PersistentVolumeClaim", plural="persistentvolumeclaims",
-             type=PersistentVolumeClaim, short_names=("pvc",), subresources=("status",)),
+             type=PersistentVolumeClaim, short_names=("pvc",), subresources=("status",), returns_deleted=True),
     Resource(group="", version="v1", kind="PersistentVolume", plural="persistentvolumes", type=PersistentVolume,
-             namespaced=False, short_names=("pv",), subresources=("status",)),
+             namespaced=False, short_names=("pv",), subresources=("status",), returns_deleted=True),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from edge.api import meta
 from edge.api.containers import (
@@ -13,6 +13,7 @@ from edge.api.containers import (
     ResourceRequirements,
     SeccompProfile,
     SELinuxOptions,
+    WindowsSecurityContextOptions,
 )
 from edge.api.meta import doc
 from edge.api.resource import Resource
@@ -199,7 +200,7 @@ class PodSecurityContext(meta.Struct):
     """Rights shared by all containers of the pod; a container's own settings win."""
 
     se_linux_options: Annotated[SELinuxOptions | None, doc("SELinux labels.")] = None
-    windows_options: Annotated[dict[str, Any] | None, doc(
+    windows_options: Annotated[WindowsSecurityContextOptions | None, doc(
         "Settings for Windows; kept as sent and without effect.")] = None
     run_as_user: Annotated[int | None, doc("User id of the first processes; the image's user when absent.")] = None
     run_as_group: Annotated[int | None, doc(
@@ -362,6 +363,7 @@ class Binding(meta.Object):
 
 RESOURCES = (
     Resource(group="", version="v1", kind="Pod", plural="pods", type=Pod, short_names=("po",), categories=("all",),
-             subresources=("attach", "binding", "eviction", "exec", "log", "portforward",
-                           "proxy", "status")),
+             subresources=("attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward",
+                           "proxy", "status"), returns_deleted=True),
+    Resource(group="", version="v1", kind="Binding", plural="bindings", type=Binding, virtual=True, verbs=("create",)),
 )

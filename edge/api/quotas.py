@@ -80,5 +80,5 @@ RESOURCES = (
     Resource(group="", version="v1", kind="LimitRange", plural="limitranges", type=LimitRange,
              short_names=("limits",)),
     Resource(group="", version="v1", kind="ResourceQuota", plural="resourcequotas", type=ResourceQuota,
-             short_names=("quota",), subresources=("status",)),
+             short_names=("quota",), subresources=("status",), returns_deleted=True),
 )

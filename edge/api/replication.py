@@ -36,7 +36,8 @@ class ReplicationController(meta.Object):
     """Keeps a number of equal pods running; a Deployment also changes them."""
 
     spec: Annotated[ReplicationControllerSpec, doc("How many pods of which kind.")] = ReplicationControllerSpec()
-    status: Annotated[ReplicationControllerStatus, doc("What there is.")] = ReplicationControllerStatus()
+    status: Annotated[ReplicationControllerStatus, doc(
+        "What there is.")] = meta.written(ReplicationControllerStatus)
 
 
 class PodTemplate(meta.Object):
@@ -46,7 +47,7 @@ class PodTemplate(meta.Object):
 
 
 RESOURCES = (
-    Resource(group="", version="v1", kind="PodTemplate", plural="podtemplates", type=PodTemplate),
+    Resource(group="", version="v1", kind="PodTemplate", plural="podtemplates", type=PodTemplate, returns_deleted=True),
     Resource(group="", version="v1", kind="ReplicationController", plural="replicationcontrollers",
              type=ReplicationController, short_names=("rc",), categories=("all",), subresources=("scale", "status")),
 )

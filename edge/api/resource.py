@@ -26,6 +26,8 @@ class Resource:
     """Kept in memory and never written to the card (Event, Lease)."""
     virtual: bool = False
     """Worked out anew for each request and never stored (ComponentStatus, reviews)."""
+    returns_deleted: bool = False
+    """A DELETE that removed the object answers with it, and not with a Status."""
     old_versions: tuple[str, ...] = ()
     """Further `group/version`s the kind is served at, converted at the door; `extensions/v1beta1`."""
     verbs: tuple[str, ...] = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")

@@ -141,6 +141,6 @@ class Endpoints(meta.Object):
 
 RESOURCES = (
     Resource(group="", version="v1", kind="Service", plural="services", type=Service, short_names=("svc",),
-             categories=("all",), subresources=("proxy", "status")),
+             categories=("all",), subresources=("proxy", "status"), returns_deleted=True),
     Resource(group="", version="v1", kind="Endpoints", plural="endpoints", type=Endpoints, short_names=("ep",)),
 )

@@ -1,7 +1,7 @@
 """What a value is made of, as far as merging cares: which lists have keys, and what is only replaced as a whole.
 
-Built-in types say it with their Structs, custom ones with their structural schema. Where neither says anything, maps are
-merged by key and lists are replaced.
+Built-in types say it with their Structs, custom ones with their structural schema. Where neither says anything, maps
+are merged by key and lists are replaced.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#merge-strategy
 """
 
@@ -15,22 +15,23 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from edge.api import meta
+from edge.api.apiextensions import JSONSchemaProps
 from edge.api.patch_fields import struct_of, unwrap
 
 Kind = Literal["leaf", "map", "set", "keyed", "any"]
 
 ATOMIC_STRUCTS = frozenset((
-    "ConfigMapKeySelector", "CrossVersionObjectReference", "EndpointAddress", "EndpointPort", "LabelSelector",
-    "LocalObjectReference", "MatchResources", "NamedRuleWithOperations", "NodeSelector", "NodeSelectorTerm",
-    "ObjectFieldSelector", "ObjectReference", "OwnerReference", "ParamKind", "ParamRef", "ResourceFieldSelector", "RoleRef",
-    "ScopeSelector", "SecretKeySelector", "SecretReference", "ServiceBackendPort", "Subject", "TopologySelectorTerm",
+    "ConfigMapKeySelector", "EndpointAddress", "EndpointPort", "LabelSelector", "LocalObjectReference",
+    "MatchResources", "NamedRuleWithOperations", "NodeSelector", "NodeSelectorTerm", "ObjectFieldSelector",
+    "ObjectReference", "OwnerReference", "ParamKind", "ParamRef", "ResourceFieldSelector", "RoleRef", "ScopeSelector",
+    "SecretKeySelector", "SecretReference", "ServiceBackendPort", "Subject", "TopologySelectorTerm",
     "TypedLocalObjectReference", "Variable"))
 """Types that are owned and replaced as a whole."""
 ATOMIC_MAPS = frozenset((("PodSpec", "nodeSelector"), ("ReplicationControllerSpec", "selector"),
                          ("Scheduling", "nodeSelector"), ("ServiceSpec", "selector")))
 """Maps, by type and field, that are owned and replaced as a whole; all others are merged by key."""
 _KEY_DEFAULTS = {"protocol": "TCP"}
-"""What a list's key is when an element does not have it."""
+"""What a list's key is when an item does not have it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ class Shape:
     known: Callable[[], Mapping[str, Shape]] = dict
     """Returns the named fields of a `map`."""
     items: Shape | None = None
-    """Of a list's elements, and of what a map has beside its named fields."""
+    """Of a list's items, and of what a map has beside its named fields; without, a map has no others."""
     keys: tuple[str, ...] = ()
-    """The fields that identify an element of a `keyed` list."""
+    """The fields that identify an item of a `keyed` list."""
     key_defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @functools.cached_property
@@ -55,6 +56,10 @@ class Shape:
     def of(self, name: str) -> Shape:
         """Return the shape of a field, or of a map's value."""
         return self.fields.get(name) or self.items or ANY
+
+    def names(self, name: str) -> bool:
+        """Return whether a map can have a field or key of this name."""
+        return self.kind == "any" or self.items is not None or name in self.fields
 
 
 LEAF = Shape("leaf")
@@ -70,47 +75,37 @@ def of_struct(kind: type[meta.Struct]) -> Shape:
                                        for info in msgspec.structs.fields(kind)})
 
 
-def of_custom(schema: Mapping[str, Any] | None) -> Shape:
-    """Return the shape of a custom object whose structural schema this is; None for one without."""
-    found = of_schema(schema or {"type": "object"})
+def of_custom(schema: JSONSchemaProps | None) -> Shape:
+    """Return the shape of a custom object whose structural schema this is; None for a kind that keeps everything."""
+    found = of_schema(schema) if schema is not None else Shape("map", items=ANY)
     # Whatever the schema says of metadata: it is the same for every kind.
     always = {"apiVersion": LEAF, "kind": LEAF, "metadata": of_struct(meta.ObjectMeta)}
     return Shape("map", known=lambda: {**found.fields, **always}, items=found.items)
 
 
-def of_schema(schema: Mapping[str, Any]) -> Shape:
+def of_schema(schema: JSONSchemaProps) -> Shape:
     """Return the shape of what a structural schema describes."""
-    kind = schema.get("type")
-    if kind == "array":
-        return _list_of(schema)
-    if kind != "object":
-        mixed = not kind and not schema.get("x-kubernetes-int-or-string")
-        return ANY if mixed else LEAF
-    if schema.get("x-kubernetes-map-type") == "atomic":
+    if schema.type == "array":
+        return _listed(schema)
+    if schema.type != "object":
+        return LEAF if schema.type or schema.int_or_string else ANY
+    if schema.map_type == "atomic":
         return LEAF
-    properties = _mapping(schema.get("properties"))
-    more = schema.get("additionalProperties")
-    if not properties and not isinstance(more, Mapping):
-        return ANY  # also what an embedded object has beside its metadata
-    return Shape("map", known=lambda: {name: of_schema(_mapping(inner)) for name, inner in properties.items()},
-                 items=of_schema(more) if isinstance(more, Mapping) else None)
+    more = schema.additional_properties
+    inner = of_schema(more) if isinstance(more, JSONSchemaProps) else None
+    if inner is None and (more is True or schema.preserves_unknown or schema.embedded_resource):
+        inner = ANY
+    return Shape("map", known=lambda: {name: of_schema(one) for name, one in schema.properties.items()}, items=inner)
 
 
-def _list_of(schema: Mapping[str, Any]) -> Shape:
-    items = _mapping(schema.get("items"))
-    listed = schema.get("x-kubernetes-list-type")
-    if listed == "set":
+def _listed(schema: JSONSchemaProps) -> Shape:
+    if schema.list_type == "set":
         return Shape("set", items=LEAF)
-    keys = tuple(schema.get("x-kubernetes-list-map-keys") or ())
-    if listed != "map" or not keys:
+    items, keys = schema.items, schema.list_map_keys
+    if schema.list_type != "map" or not keys or not isinstance(items, JSONSchemaProps):
         return LEAF
-    fields = _mapping(items.get("properties"))
-    defaults = {name: fields[name]["default"] for name in keys if "default" in _mapping(fields.get(name))}
+    defaults = {key: items.properties[key].default for key in keys if key in items.properties}
     return Shape("keyed", items=of_schema(items), keys=keys, key_defaults=defaults)
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
 
 
 def _field(owner: str, name: str, hint: Any) -> Shape:

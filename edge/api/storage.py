@@ -65,7 +65,8 @@ class VolumeAttachment(meta.Object):
 
     spec: Annotated[VolumeAttachmentSpec, doc(
         "What is to be attached where.", required=True)] = VolumeAttachmentSpec()
-    status: Annotated[VolumeAttachmentStatus, doc("Whether it is attached.")] = VolumeAttachmentStatus()
+    status: Annotated[VolumeAttachmentStatus, doc(
+        "Whether it is attached.")] = meta.written(VolumeAttachmentStatus)
 
 
 class VolumeNodeResources(meta.Struct):
@@ -89,7 +90,7 @@ class CSINodeSpec(meta.Struct):
 
     drivers: Annotated[tuple[CSINodeDriver, ...], doc(
         "The drivers; an entry cannot change.", merge_key="name", list_type="map", list_map_keys=("name",),
-        required=True)] = ()
+        required=True)] = meta.written(tuple)
 
 
 class CSINode(meta.Object):
@@ -145,13 +146,13 @@ _GROUP, _OLD = "storage.k8s.io", ("storage.k8s.io/v1beta1",)
 
 RESOURCES = (
     Resource(group=_GROUP, version="v1", kind="CSIDriver", plural="csidrivers", type=CSIDriver, namespaced=False,
-             old_versions=_OLD),
+             old_versions=_OLD, returns_deleted=True),
     Resource(group=_GROUP, version="v1", kind="CSINode", plural="csinodes", type=CSINode, namespaced=False,
-             old_versions=_OLD),
+             old_versions=_OLD, returns_deleted=True),
     Resource(group=_GROUP, version="v1", kind="CSIStorageCapacity", plural="csistoragecapacities",
              type=CSIStorageCapacity, old_versions=_OLD),
     Resource(group=_GROUP, version="v1", kind="StorageClass", plural="storageclasses", type=StorageClass,
-             namespaced=False, short_names=("sc",), old_versions=_OLD),
+             namespaced=False, short_names=("sc",), old_versions=_OLD, returns_deleted=True),
     Resource(group=_GROUP, version="v1", kind="VolumeAttachment", plural="volumeattachments", type=VolumeAttachment,
-             namespaced=False, subresources=("status",), old_versions=_OLD),
+             namespaced=False, subresources=("status",), old_versions=_OLD, returns_deleted=True),
 )

@@ -11,31 +11,44 @@ from typing import Any
 
 from edge.api import (
     admissionregistration,
+    apiextensions,
     apiregistration,
     apps,
     certificates,
     configuration,
     coordination,
+    custom,
     discovery,
     events,
     labels,
     meta,
     networking,
     nodes,
+    persistent_volumes,
     pods,
+    quotas,
     rbac,
+    replication,
     runtime_classes,
     scheduling,
     services,
+    storage,
+    validation_apiextensions,
     validation_apps,
+    validation_endpoints,
     validation_network_policies,
     validation_networking,
     validation_objects,
+    validation_persistent_volumes,
     validation_pods,
+    validation_quotas,
     validation_rbac,
     validation_registration,
+    validation_replication,
     validation_services,
+    validation_storage,
     validation_webhooks,
+    validation_workloads,
 )
 from edge.api import validation_words as words
 from edge.api.errors import Cause
@@ -45,7 +58,7 @@ _ANNOTATIONS_LIMIT = 256 * 1024
 
 def create(obj: meta.Object) -> tuple[Cause, ...]:
     """Return everything that is wrong with a new object; nothing when it may be stored."""
-    causes = list(_metadata(obj.metadata, _NAME_RULES.get(type(obj), words.dns_subdomain)))
+    causes = [*_metadata(obj.metadata, _NAME_RULES.get(type(obj), words.dns_subdomain)), *_finalizers(obj)]
     for rules in (_CREATE.get(type(obj)), _ONLY_NEW.get(type(obj))):
         if rules is not None:
             causes.extend(rules(obj))
@@ -57,10 +70,10 @@ def update(new: meta.Object, old: meta.Object, subresource: str = "") -> tuple[C
 
     A write through `status`, `binding`, `approval` or another subresource may change what that one is for.
     """
-    causes = [*_metadata(new.metadata, words.path_segment), *_metadata_update(new.metadata, old.metadata)]
+    causes = [*_metadata(new.metadata, words.path_segment), *_finalizers(new),
+              *_metadata_update(new.metadata, old.metadata)]
     if subresource in ("status", "binding", "finalize", "approval"):
-        rules = _STATUS.get(type(new)) if subresource == "status" else None
-        return tuple(causes if rules is None else [*causes, *rules(new)])
+        return (*causes, *_status_change(new, old)) if subresource == "status" else tuple(causes)
     rules = _CREATE.get(type(new))
     if rules is not None:
         causes.extend(rules(new))
@@ -72,6 +85,14 @@ def update(new: meta.Object, old: meta.Object, subresource: str = "") -> tuple[C
     elif isinstance(new, pods.Pod) and isinstance(old, pods.Pod):
         causes.extend(validation_pods.update(new, old))
     return tuple(causes)
+
+
+def _status_change(new: meta.Object, old: meta.Object) -> words.Causes:
+    rules, changes = _STATUS.get(type(new)), validation_workloads.STATUS.get(type(new))
+    if rules is not None:
+        yield from rules(new)
+    if changes is not None:
+        yield from changes(new, old)
 
 
 def _metadata(metadata: meta.ObjectMeta, rule: Callable[[str], str]) -> words.Causes:
@@ -93,8 +114,6 @@ def _metadata(metadata: meta.ObjectMeta, rule: Callable[[str], str]) -> words.Ca
     yield from words.label_map("metadata.labels", metadata.labels)
     yield from _annotations(metadata.annotations)
     yield from _owners(metadata.owner_references)
-    for index, finalizer in enumerate(metadata.finalizers):
-        yield from words.check(f"metadata.finalizers[{index}]", finalizer, _finalizer)
 
 
 def _annotations(annotations: dict[str, str]) -> words.Causes:
@@ -121,6 +140,13 @@ def _owners(owners: tuple[meta.OwnerReference, ...]) -> words.Causes:
         yield words.invalid("metadata.ownerReferences", list(owners),
                             'Only one reference can have Controller set to true. Found "true" in references for '
                             + " and ".join(controllers))
+
+
+def _finalizers(obj: meta.Object) -> words.Causes:
+    """Finalizers of built-in kinds are qualified names; custom kinds have older habits."""
+    rule = labels.key_problem if isinstance(obj, custom.Custom | apiextensions.CustomResourceDefinition) else _finalizer
+    for index, finalizer in enumerate(obj.metadata.finalizers):
+        yield from words.check(f"metadata.finalizers[{index}]", finalizer, rule)
 
 
 def _finalizer(name: str) -> str:
@@ -151,12 +177,14 @@ _NAME_RULES: Mapping[type[meta.Object], Callable[[str], str]] = {
     rbac.ClusterRole: words.path_segment,
     rbac.RoleBinding: words.path_segment,
     rbac.ClusterRoleBinding: words.path_segment,
+    apiregistration.APIService: words.path_segment,
+    **validation_workloads.NAME_RULES,
 }
 _CREATE: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     pods.Pod: validation_pods.create,
     services.Service: validation_services.service,
-    services.Endpoints: validation_services.endpoints,
-    discovery.EndpointSlice: validation_services.endpoint_slice,
+    services.Endpoints: validation_endpoints.endpoints,
+    discovery.EndpointSlice: validation_endpoints.endpoint_slice,
     apps.Deployment: validation_apps.deployment,
     apps.ReplicaSet: validation_apps.replica_set,
     apps.DaemonSet: validation_apps.daemon_set,
@@ -175,24 +203,55 @@ _CREATE: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     apiregistration.APIService: validation_registration.api_service,
     admissionregistration.MutatingWebhookConfiguration: validation_webhooks.configuration,
     admissionregistration.ValidatingWebhookConfiguration: validation_webhooks.configuration,
+    replication.ReplicationController: validation_replication.replication_controller,
+    replication.PodTemplate: validation_replication.pod_template,
+    persistent_volumes.PersistentVolume: validation_persistent_volumes.persistent_volume,
+    persistent_volumes.PersistentVolumeClaim: validation_persistent_volumes.persistent_volume_claim,
+    quotas.LimitRange: validation_quotas.limit_range,
+    quotas.ResourceQuota: validation_quotas.resource_quota,
+    storage.StorageClass: validation_storage.storage_class,
+    storage.VolumeAttachment: validation_storage.volume_attachment,
+    storage.CSINode: validation_storage.csi_node,
+    storage.CSIDriver: validation_storage.csi_driver,
+    storage.CSIStorageCapacity: validation_storage.csi_storage_capacity,
     rbac.Role: validation_rbac.role,
     rbac.ClusterRole: validation_rbac.cluster_role,
     rbac.RoleBinding: validation_rbac.role_binding,
     rbac.ClusterRoleBinding: validation_rbac.cluster_role_binding,
+    apiextensions.CustomResourceDefinition: validation_apiextensions.definition,
+    **validation_workloads.CREATE,
 }
 _ONLY_NEW: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     networking.Ingress: validation_networking.create_ingress,
+    pods.Pod: validation_pods.only_new,
+    apiextensions.CustomResourceDefinition: validation_apiextensions.only_new,
+    **validation_workloads.ONLY_NEW,
 }
 _STATUS: Mapping[type[meta.Object], Callable[[Any], words.Causes]] = {
     networking.Ingress: validation_networking.ingress_status,
+    services.Service: validation_services.status,
     apiregistration.APIService: validation_registration.api_service_status,
+    replication.ReplicationController: validation_replication.controller_status,
+    persistent_volumes.PersistentVolumeClaim: validation_persistent_volumes.claim_status,
+    quotas.ResourceQuota: validation_quotas.quota_status,
+    storage.VolumeAttachment: validation_storage.attachment_status,
+    apiextensions.CustomResourceDefinition: validation_apiextensions.status,
 }
 _UPDATE: Mapping[type[meta.Object], Callable[[Any, Any], words.Causes]] = {
     networking.IngressClass: validation_networking.update_ingress_class,
+    persistent_volumes.PersistentVolume: validation_persistent_volumes.update_volume,
+    persistent_volumes.PersistentVolumeClaim: validation_persistent_volumes.update_claim,
+    quotas.ResourceQuota: validation_quotas.update_quota,
+    storage.StorageClass: validation_storage.update_class,
+    storage.VolumeAttachment: validation_storage.update_attachment,
+    storage.CSINode: validation_storage.update_node,
+    storage.CSIDriver: validation_storage.update_driver,
+    storage.CSIStorageCapacity: validation_storage.update_capacity,
     scheduling.PriorityClass: validation_registration.update_priority_class,
+    nodes.Node: validation_objects.update_node,
     runtime_classes.RuntimeClass: validation_registration.update_runtime_class,
     services.Service: validation_services.update,
-    discovery.EndpointSlice: validation_services.update_slice,
+    discovery.EndpointSlice: validation_endpoints.update_slice,
     apps.Deployment: validation_apps.update,
     apps.ReplicaSet: validation_apps.update,
     apps.DaemonSet: validation_apps.update,
@@ -202,4 +261,6 @@ _UPDATE: Mapping[type[meta.Object], Callable[[Any, Any], words.Causes]] = {
     certificates.CertificateSigningRequest: validation_objects.update_signing_request,
     rbac.RoleBinding: validation_rbac.update_binding,
     rbac.ClusterRoleBinding: validation_rbac.update_binding,
+    apiextensions.CustomResourceDefinition: validation_apiextensions.update,
+    **validation_workloads.UPDATE,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import json
 
 from edge.api import certificates, configuration, coordination, events, labels, nodes
@@ -68,10 +69,10 @@ def secret(obj: configuration.Secret) -> Causes:
 
 def _typed_content(obj: configuration.Secret, contents: dict[str, bytes]) -> Causes:
     for key in _NEEDED_KEYS.get(obj.type, ()):
-        if key not in contents:
+        if key not in contents or (key == "ssh-privatekey" and not contents[key]):
             yield words.required(f"data[{key}]")
-        elif key.startswith(".docker") and not _is_json(contents[key]):
-            yield words.invalid(f"data[{key}]", _REDACTED, "invalid JSON")
+        elif key.startswith(".docker") and (problem := _not_an_object(contents[key])):
+            yield words.invalid(f"data[{key}]", _REDACTED, problem)
     if obj.type == "kubernetes.io/basic-auth" and not {"username", "password"} & set(contents):
         yield words.required("data[username]")
         yield words.required("data[password]")
@@ -104,8 +105,22 @@ def node(obj: nodes.Node) -> Causes:
         seen.add((taint.key, taint.effect))
     for index, cidr in enumerate(obj.spec.pod_cidrs):
         yield from words.check(f"spec.podCIDRs[{index}]", cidr, words.network)
+    if len({ipaddress.ip_network(cidr, strict=False).version for cidr in obj.spec.pod_cidrs
+            if not words.network(cidr)}) < len(obj.spec.pod_cidrs) > 1:
+        yield words.invalid("spec.podCIDRs", list(obj.spec.pod_cidrs),
+                            "may specify no more than one CIDR for each IP family")
     if obj.spec.pod_cidr and obj.spec.pod_cidrs and obj.spec.pod_cidr != obj.spec.pod_cidrs[0]:
         yield words.invalid("spec.podCIDR", obj.spec.pod_cidr, "must be equal to podCIDRs[0]")
+
+
+def update_node(new: nodes.Node, old: nodes.Node) -> Causes:
+    """Yield what of a change to a Node is not allowed."""
+    if old.spec.pod_cidrs and new.spec.pod_cidrs != old.spec.pod_cidrs:
+        yield words.forbidden("spec.podCIDRs", 'node updates may not change podCIDR except from "" to valid')
+    if old.spec.provider_id and new.spec.provider_id != old.spec.provider_id:
+        yield words.forbidden("spec.providerID", 'node updates may not change providerID except from "" to valid')
+    if new.spec.external_id != old.spec.external_id:
+        yield words.forbidden("spec.externalID", "may not be updated")
 
 
 def lease(obj: coordination.Lease) -> Causes:
@@ -114,13 +129,33 @@ def lease(obj: coordination.Lease) -> Causes:
     if spec.lease_duration_seconds is not None and spec.lease_duration_seconds <= 0:
         yield words.invalid("spec.leaseDurationSeconds", spec.lease_duration_seconds, "must be greater than 0")
     yield from words.at_least("spec.leaseTransitions", spec.lease_transitions)
+    if spec.strategy:
+        yield from words.check("spec.strategy", spec.strategy, labels.key_problem)
+    elif spec.preferred_holder:
+        yield words.forbidden("spec.preferredHolder", "may only be specified if `strategy` is defined")
 
 
 def event(obj: events.Event) -> Causes:
-    """Yield what is wrong with an Event."""
+    """Yield what is wrong with an Event; one with eventTime is of the new style and must say more."""
     involved, namespace = obj.involved_object.namespace, obj.metadata.namespace
-    if involved != namespace and not (not involved and namespace in ("", "default")):
+    if obj.event_time:
+        if not involved and namespace not in ("default", "kube-system"):
+            yield words.invalid("involvedObject.namespace", involved, "does not match event.namespace")
+        yield from _reported(obj)
+    elif involved != namespace and not (not involved and namespace in ("", "default")):
         yield words.invalid("involvedObject.namespace", involved, "does not match event.namespace")
+
+
+def _reported(obj: events.Event) -> Causes:
+    yield from words.name_of("reportingComponent", obj.reporting_component, labels.key_problem)
+    for field, text, longest in (("reportingInstance", obj.reporting_instance, 128), ("action", obj.action, 128),
+                                 ("reason", obj.reason, 128)):
+        if not text:
+            yield words.required(field)
+        elif len(text.encode()) > longest:
+            yield words.invalid(field, "", f"can have at most {longest} characters")
+    if len(obj.message.encode()) > 1024:
+        yield words.invalid("message", "", "can have at most 1024 characters")
 
 
 def signing_request(obj: certificates.CertificateSigningRequest) -> Causes:
@@ -161,9 +196,19 @@ def _decoded(encoded: str) -> bytes | None:
         return None
 
 
-def _is_json(content: bytes) -> bool:
+def _not_an_object(content: bytes) -> str:
+    """Return why bytes are no JSON object, in the words of Go's decoder; empty when they are one."""
     try:
-        json.loads(content)
-    except ValueError:
-        return False
-    return True
+        read = json.loads(content, parse_int=float, parse_float=float)
+    except json.JSONDecodeError as error:
+        if error.pos >= len(error.doc):
+            return "unexpected end of JSON input"
+        return f"invalid character {error.doc[error.pos]!r} looking for beginning of value"
+    except UnicodeDecodeError:
+        return "invalid character in string literal"
+    except RecursionError:
+        return "exceeded max depth"
+    if isinstance(read, dict) or read is None:
+        return ""
+    kind = {list: "array", str: "string", bool: "bool"}.get(type(read), "number")
+    return f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"

@@ -21,7 +21,8 @@ _RECLAIM = ("Delete", "Recycle", "Retain")
 _INLINE = "may not be specified in the context of inline volumes"
 _RESIZING = ("ControllerResizeInProgress", "ControllerResizeInfeasible", "NodeResizeInProgress",
              "NodeResizeInfeasible", "NodeResizePending")
-_CLAIM_STAYS = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+_CLAIM_STAYS = ("spec is immutable after creation except resources.requests and volumeAttributesClassName for bound "
+                "claims")
 _SOURCE_STAYS = "spec.persistentvolumesource is immutable after creation"
 
 
@@ -34,7 +35,7 @@ def persistent_volume(obj: kinds.PersistentVolume) -> Causes:
                             optional=True)
     yield from _node_affinity("spec.nodeAffinity", spec)
     yield from sources.volume_source("spec", spec, obj.metadata.name)
-    if spec.host_path is not None and posixpath.normpath(spec.host_path.path) == "/" \
+    if spec.host_path is not None and posixpath.normpath(spec.host_path.path) in ("/", "//") \
             and spec.persistent_volume_reclaim_policy == "Recycle":
         yield words.forbidden("spec.persistentVolumeReclaimPolicy", "may not be 'recycle' for a hostPath mount of '/'")
     if spec.storage_class_name:
@@ -89,6 +90,11 @@ def update_volume(new: kinds.PersistentVolume, old: kinds.PersistentVolume) -> C
 def persistent_volume_claim(obj: kinds.PersistentVolumeClaim) -> Causes:
     """Yield what is wrong with a PersistentVolumeClaim."""
     yield from claim_spec("spec", obj.spec)
+    yield from claim_status(obj)
+
+
+def claim_status(obj: kinds.PersistentVolumeClaim) -> Causes:
+    """Yield what is wrong with the status of a PersistentVolumeClaim."""
     for name, amount in obj.status.capacity.items():
         yield from amounts.basic(f"status.capacity[{name}]", amount)
     for name, state in obj.status.allocated_resource_statuses.items():
@@ -122,14 +128,14 @@ def update_claim(new: kinds.PersistentVolumeClaim, old: kinds.PersistentVolumeCl
     now, was = new.spec, old.spec
     if not was.volume_name:
         was = replace(was, volume_name=now.volume_name)  # it is bound once
-    annotation = kinds.CLASS_ANNOTATION
-    noted, noted_before = new.metadata.annotations.get(annotation), old.metadata.annotations.get(annotation)
+    name, note = kinds.CLASS_ANNOTATION, new.metadata.annotations.get(kinds.CLASS_ANNOTATION)
+    note_before = old.metadata.annotations.get(name)
     named = was.storage_class_name is None and now.storage_class_name is not None
-    if named and noted_before in (None, now.storage_class_name):
-        now = replace(now, storage_class_name=None)
-    if not (named and noted_before == now.storage_class_name and noted is None) and noted != noted_before \
-            and not (named and noted is None and noted_before == new.spec.storage_class_name):
-        yield words.invalid(f"metadata.annotations[{annotation}]", noted or "", words.IMMUTABLE)
+    moved = named and note_before == now.storage_class_name and note in (None, note_before)
+    if not moved and (note or "") != (note_before or ""):
+        yield words.invalid(f"metadata.annotations.{name}", note or "", words.IMMUTABLE)
+    if named and note_before in (None, now.storage_class_name):
+        now = replace(now, storage_class_name=None)  # the class may be named once
     if new.status.phase == "Bound":
         now = _as_before(now, was)
     if now != was:
@@ -204,7 +210,8 @@ def _data_sources(here: str, spec: volumes.PersistentVolumeClaimSpec) -> Causes:
     if source is None or reference is None:
         return
     if reference.namespace:
-        yield words.invalid(here, f"{here}.dataSource", "may not be specified when dataSourceRef.namespace is specified")
+        yield words.invalid(here, f"{here}.dataSource",
+                            "may not be specified when dataSourceRef.namespace is specified")
     elif (source.api_group, source.kind, source.name) != (reference.api_group, reference.kind, reference.name):
         yield words.invalid(here, f"{here}.dataSource", "must match dataSourceRef")
 

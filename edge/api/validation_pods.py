@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from edge.api import labels, pods, validation_containers, validation_volumes
+from edge.api import labels, pods, validation_containers, validation_pod_policies, validation_volumes
 from edge.api import validation_words as words
 from edge.api.validation_words import Causes
 
@@ -20,6 +20,12 @@ _MAY_CHANGE = ("pod updates may not change fields other than `spec.containers[*]
 def create(obj: pods.Pod) -> Causes:
     """Yield what is wrong with a pod."""
     yield from pod_spec("spec", obj.spec)
+
+
+def only_new(obj: pods.Pod) -> Causes:
+    """Yield what only a pod that runs may have."""
+    if obj.spec.ephemeral_containers:
+        yield words.forbidden("spec.ephemeralContainers", "cannot be set on create")
 
 
 def pod_spec(here: str, spec: pods.PodSpec) -> Causes:
@@ -53,6 +59,7 @@ def pod_spec(here: str, spec: pods.PodSpec) -> Causes:
         for number, name in enumerate(alias.hostnames):
             yield from words.check(f"{here}.hostAliases[{index}].hostnames[{number}]", name, words.dns_subdomain)
     yield from _security(f"{here}.securityContext", spec)
+    yield from validation_pod_policies.pod_spec(here, spec)
 
 
 def _containers(here: str, spec: pods.PodSpec) -> Causes:
@@ -225,9 +232,14 @@ def update(new: pods.Pod, old: pods.Pod) -> Causes:
     if before is not None and (deadline is None or deadline > before):
         yield words.invalid("spec.activeDeadlineSeconds", deadline, "must be less than or equal to previous value"
                             if deadline is not None else "must not update from a positive integer to nil value")
-    if any(one not in new.spec.tolerations for one in old.spec.tolerations):
+    kept = [replace(one, toleration_seconds=None) for one in new.spec.tolerations]
+    if any(replace(one, toleration_seconds=None) not in kept for one in old.spec.tolerations):
         yield words.forbidden("spec.tolerations", "existing toleration can not be modified except its "
                                                   "tolerationSeconds")
+    for gate in new.spec.scheduling_gates:
+        if gate not in old.spec.scheduling_gates:
+            yield words.forbidden("spec.schedulingGates",
+                                  f"only deletion is allowed, but found new scheduling gate '{gate.name}'")
     mutated = _with_allowed_changes(new.spec, old.spec)
     if mutated != old.spec:
         changed = ", ".join(field.encode_name for field in msgspec.structs.fields(pods.PodSpec)
@@ -252,6 +264,12 @@ def update_ephemeral(new: pods.Pod, old: pods.Pod) -> Causes:
 def _with_allowed_changes(new: pods.PodSpec, old: pods.PodSpec) -> pods.PodSpec:
     """Return the new spec with the old values wherever a change is allowed."""
     gates = old.scheduling_gates if set(new.scheduling_gates) <= set(old.scheduling_gates) else new.scheduling_gates
+    if old.scheduling_gates:  # until it may be placed, its places may be narrowed
+        if old.node_selector.items() <= new.node_selector.items():
+            new = replace(new, node_selector=old.node_selector)
+        if old.affinity is None or old.affinity.node_affinity is None:
+            affinity = new.affinity and replace(new.affinity, node_affinity=None)
+            new = replace(new, affinity=None if affinity == pods.Affinity() and old.affinity is None else affinity)
     return replace(
         new,
         containers=tuple(replace(one, image=before.image)

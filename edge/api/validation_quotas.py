@@ -105,6 +105,11 @@ def resource_quota(obj: quotas.ResourceQuota) -> Causes:
     yield from _conflicts("spec.scopes", spec.scopes, spec.scopes)
     if spec.scope_selector is not None:
         yield from _scope_selector(spec, spec.scope_selector)
+    yield from quota_status(obj)
+
+
+def quota_status(obj: quotas.ResourceQuota) -> Causes:
+    """Yield what is wrong with the status of a ResourceQuota."""
     yield from _counts("status.hard", obj.status.hard)
     yield from _counts("status.used", obj.status.used)
 

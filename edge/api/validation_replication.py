@@ -22,7 +22,7 @@ def replication_controller(obj: replication.ReplicationController) -> Causes:
                                 "`selector` does not match template `labels`")
         yield from _template("spec.template", spec.template)
         yield from _stays(spec.template)
-    yield from _status(obj.status)
+    yield from controller_status(obj)
 
 
 def pod_template(obj: replication.PodTemplate) -> Causes:
@@ -46,7 +46,9 @@ def _stays(template: pods.PodTemplateSpec) -> Causes:
                               "activeDeadlineSeconds in ReplicationController is not Supported")
 
 
-def _status(status: replication.ReplicationControllerStatus) -> Causes:
+def controller_status(obj: replication.ReplicationController) -> Causes:
+    """Yield what is wrong with the status of a ReplicationController."""
+    status = obj.status
     counts = (("fullyLabeledReplicas", status.fully_labeled_replicas), ("readyReplicas", status.ready_replicas),
               ("availableReplicas", status.available_replicas))
     for field, count in (("replicas", status.replicas), *counts):

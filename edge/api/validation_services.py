@@ -1,12 +1,13 @@
-"""What is wrong with Services, Endpoints and EndpointSlices."""
+"""What is wrong with Services."""
 
 from __future__ import annotations
 
-from edge.api import discovery, services
+from edge.api import labels, services, validation_endpoints
 from edge.api import validation_words as words
 from edge.api.validation_words import Causes
 
-_PROTOCOLS = ("SCTP", "TCP", "UDP")
+_SOURCE_RANGES = "service.beta.kubernetes.io/load-balancer-source-ranges"
+_ONLY_BALANCED = "may only be used when `type` is 'LoadBalancer'"
 _TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 
 
@@ -25,11 +26,13 @@ def service(obj: services.Service) -> Causes:
     yield from _ports(spec)
     yield from _addresses(spec)
     yield from _policies(spec)
+    yield from _balancing(obj)
 
 
 def _ports(spec: services.ServiceSpec) -> Causes:
     names: set[str] = set()
     numbers: set[tuple[str, int]] = set()
+    node_ports: set[tuple[str, int]] = set()
     for index, port in enumerate(spec.ports):
         here = f"spec.ports[{index}]"
         if not port.name and len(spec.ports) > 1:
@@ -40,11 +43,15 @@ def _ports(spec: services.ServiceSpec) -> Causes:
                 yield words.duplicate(f"{here}.name", port.name)
             names.add(port.name)
         yield from words.check(f"{here}.port", port.port, words.port_number)
-        yield from words.one_of(f"{here}.protocol", port.protocol, _PROTOCOLS)
+        yield from words.one_of(f"{here}.protocol", port.protocol, validation_endpoints.PROTOCOLS)
+        yield from validation_endpoints.app_protocol(f"{here}.appProtocol", port.app_protocol)
         if port.target_port is not None and spec.type != "ExternalName":
             yield from words.int_or_string(f"{here}.targetPort", port.target_port)
         if port.node_port:
             yield from _node_port(here, port, spec.type)
+            if (port.protocol, port.node_port) in node_ports:
+                yield words.duplicate(f"{here}.nodePort", port.node_port)
+            node_ports.add((port.protocol, port.node_port))
         if (port.protocol, port.port) in numbers:
             yield words.duplicate(here, {"protocol": port.protocol, "port": port.port})
         numbers.add((port.protocol, port.port))
@@ -59,8 +66,10 @@ def _node_port(here: str, port: services.ServicePort, kind: str) -> Causes:
 
 def _addresses(spec: services.ServiceSpec) -> Causes:
     if spec.type == "ExternalName":
-        if spec.cluster_ip and spec.cluster_ip != "None":
-            yield words.forbidden("spec.clusterIPs", "may not be set when `type` is 'ExternalName'")
+        for field, value in (("clusterIPs", spec.cluster_ip or spec.cluster_ips), ("ipFamilies", spec.ip_families),
+                             ("ipFamilyPolicy", spec.ip_family_policy)):
+            if value:
+                yield words.forbidden(f"spec.{field}", "may not be set for ExternalName services")
         yield from words.name_of("spec.externalName", spec.external_name.removesuffix("."))
     elif spec.cluster_ip not in ("", "None") and words.ip_address(spec.cluster_ip):
         yield words.invalid("spec.clusterIPs[0]", spec.cluster_ip, "must be empty, 'None', or a valid IP address")
@@ -68,8 +77,7 @@ def _addresses(spec: services.ServiceSpec) -> Causes:
         yield words.invalid("spec.clusterIPs", list(spec.cluster_ips), "first value must match `clusterIP`")
     for index, address in enumerate(spec.external_ips):
         yield from words.check(f"spec.externalIPs[{index}]", address, words.ip_address)
-    for index, source in enumerate(spec.load_balancer_source_ranges):
-        yield from words.check(f"spec.loadBalancerSourceRanges[{index}]", source.strip(), words.network)
+        yield from validation_endpoints.ordinary_address(f"spec.externalIPs[{index}]", address)
 
 
 def _policies(spec: services.ServiceSpec) -> Causes:
@@ -91,6 +99,60 @@ def _policies(spec: services.ServiceSpec) -> Causes:
                             ("SingleStack", "PreferDualStack", "RequireDualStack"), optional=True)
     for index, family in enumerate(spec.ip_families):
         yield from words.one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
+        if family in spec.ip_families[:index]:
+            yield words.duplicate(f"spec.ipFamilies[{index}]", family)
+    yield from words.one_of("spec.trafficDistribution", spec.traffic_distribution, ("PreferClose",), optional=True)
+
+
+def _balancing(obj: services.Service) -> Causes:
+    """Yield what is wrong with the fields of a load balancer, which other services may not have."""
+    spec, balanced = obj.spec, obj.spec.type == "LoadBalancer"
+    annotated = obj.metadata.annotations.get(_SOURCE_RANGES)
+    if spec.load_balancer_source_ranges:
+        yield from _ranges("spec.LoadBalancerSourceRanges", spec.load_balancer_source_ranges, balanced=balanced)
+    elif annotated is not None:
+        parts = tuple(annotated.split(",")) if annotated.strip() else ()
+        yield from _ranges(f"metadata.annotations[{_SOURCE_RANGES}]", parts, balanced=balanced, numbered=False)
+    if spec.allocate_load_balancer_node_ports is not None and not balanced:
+        yield words.forbidden("spec.allocateLoadBalancerNodePorts", _ONLY_BALANCED)
+    if spec.load_balancer_class and not balanced:
+        yield words.forbidden("spec.loadBalancerClass", _ONLY_BALANCED)
+    elif spec.load_balancer_class:
+        yield from words.check("spec.loadBalancerClass", spec.load_balancer_class, labels.key_problem)
+    if spec.health_check_node_port:
+        if not balanced or spec.external_traffic_policy != "Local":
+            yield words.invalid("spec.healthCheckNodePort", spec.health_check_node_port, "may only be set when `type` "
+                                "is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'")
+        else:
+            yield from words.check("spec.healthCheckNodePort", spec.health_check_node_port, words.port_number)
+
+
+def _ranges(here: str, ranges: tuple[str, ...], *, balanced: bool, numbered: bool = True) -> Causes:
+    if not balanced:
+        yield words.forbidden(here, _ONLY_BALANCED)
+    for index, source in enumerate(ranges):
+        # People put blanks around them, and Kubernetes has always let them.
+        yield from words.check(f"{here}[{index}]" if numbered else here, source.strip(), words.network)
+
+
+def status(obj: services.Service) -> Causes:
+    """Yield what is wrong with the status of a Service."""
+    here = "status.loadBalancer.ingress"
+    points = obj.status.load_balancer.ingress
+    if points and obj.spec.type != "LoadBalancer":
+        yield words.forbidden(here, "may only be used when `spec.type` is LoadBalancer")
+        return
+    for index, point in enumerate(points):
+        at = f"{here}[{index}]"
+        if point.ip:
+            yield from words.check(f"{at}.ip", point.ip, words.ip_address)
+        if point.ip_mode and not point.ip:
+            yield words.forbidden(f"{at}.ipMode", "may not be specified when `ip` is not set")
+        yield from words.one_of(f"{at}.ipMode", point.ip_mode, ("Proxy", "VIP"), optional=True)
+        if point.hostname:
+            yield from words.check(f"{at}.hostname", point.hostname, words.dns_subdomain)
+            if not words.ip_address(point.hostname):
+                yield words.invalid(f"{at}.hostname", point.hostname, "must be a DNS name, not an IP address")
 
 
 def update(new: services.Service, old: services.Service) -> Causes:
@@ -101,47 +163,11 @@ def update(new: services.Service, old: services.Service) -> Causes:
             yield words.invalid("spec.clusterIPs[0]", [new.spec.cluster_ip], "may not change once set")
         else:
             yield words.invalid("spec.clusterIPs[0]", [], "primary clusterIP can not be unset")
-
-
-def endpoints(obj: services.Endpoints) -> Causes:
-    """Yield what is wrong with Endpoints."""
-    for index, subset in enumerate(obj.subsets):
-        here = f"subsets[{index}]"
-        if not subset.addresses and not subset.not_ready_addresses:
-            yield words.required(here, "must specify `addresses` or `notReadyAddresses`")
-        for field, addresses in (("addresses", subset.addresses), ("notReadyAddresses", subset.not_ready_addresses)):
-            for number, address in enumerate(addresses):
-                yield from words.name_of(f"{here}.{field}[{number}].ip", address.ip, words.ip_address)
-                if address.hostname:
-                    yield from words.check(f"{here}.{field}[{number}].hostname", address.hostname, words.dns_label)
-        for number, port in enumerate(subset.ports):
-            at = f"{here}.ports[{number}]"
-            if not port.name and len(subset.ports) > 1:
-                yield words.required(f"{at}.name")
-            yield from words.check(f"{at}.port", port.port, words.port_number)
-            yield from words.one_of(f"{at}.protocol", port.protocol, _PROTOCOLS)
-
-
-def endpoint_slice(obj: discovery.EndpointSlice) -> Causes:
-    """Yield what is wrong with an EndpointSlice."""
-    yield from words.one_of("addressType", obj.address_type, ("FQDN", "IPv4", "IPv6"))
-    for index, endpoint in enumerate(obj.endpoints):
-        here = f"endpoints[{index}].addresses"
-        if not endpoint.addresses:
-            yield words.required(here, "must contain at least 1 address")
-        for number, address in enumerate(endpoint.addresses):
-            rule = words.dns_subdomain if obj.address_type == "FQDN" else words.ip_address
-            yield from words.check(f"{here}[{number}]", address, rule)
-    names: set[str] = set()
-    for index, port in enumerate(obj.ports):
-        if port.name in names:
-            yield words.duplicate("ports", port.name)
-        names.add(port.name)
-        if port.port is not None:
-            yield from words.check(f"ports[{index}].port", port.port, words.port_number)
-        yield from words.one_of(f"ports[{index}].protocol", port.protocol, _PROTOCOLS)
-
-
-def update_slice(new: discovery.EndpointSlice, old: discovery.EndpointSlice) -> Causes:
-    """Yield what of a change to an EndpointSlice is not allowed."""
-    yield from words.same("addressType", new.address_type, old.address_type)
+    if addressed and old.spec.ip_families and new.spec.ip_families[:1] not in ((), old.spec.ip_families[:1]):
+        yield words.invalid("spec.ipFamilies[0]", list(new.spec.ip_families), "may not change once set")
+    if new.spec.type == old.spec.type == "LoadBalancer":
+        if new.spec.load_balancer_class != old.spec.load_balancer_class:
+            yield words.invalid("spec.loadBalancerClass", new.spec.load_balancer_class, "may not change once set")
+        needed = all(one.spec.external_traffic_policy == "Local" for one in (new, old))
+        if needed and old.spec.health_check_node_port not in (0, new.spec.health_check_node_port):
+            yield words.forbidden("spec.healthCheckNodePort", words.IMMUTABLE)

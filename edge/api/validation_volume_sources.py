@@ -15,9 +15,9 @@ from edge.api.validation_words import Causes
 _MORE_THAN_ONE = "may not specify more than 1 volume type"
 _HOST_PATH_TYPES = ("", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
 _TARGET = {
-    "iqn": re.compile(r"iqn\.\d{4}-\d{2}\.([a-z0-9-]+\.?)+(:.+)?"),
-    "eui": re.compile(r"eui.[a-zA-Z0-9]{16}"),
-    "naa": re.compile(r"naa.([a-zA-Z0-9]{16}|[a-zA-Z0-9]{32})"),
+    "iqn": re.compile(r"iqn\.[0-9]{4}-[0-9]{2}\.[A-Za-z0-9.-]+:[^,;*&$|\s]+"),
+    "eui": re.compile(r"eui.[A-Za-z0-9]{16}"),
+    "naa": re.compile(r"naa.[A-Za-z0-9]{32}"),
 }
 _ADDRESSES = "must be a host:port pair or multiple pairs separated by commas"
 _RESERVED = "kubernetes.io and k8s.io namespaces are reserved"

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
-from edge.api import quantity, validation_containers
+import msgspec
+
+from edge.api import meta, quantity, validation_containers
 from edge.api import validation_words as words
 from edge.api import volumes as types
 from edge.api.validation_words import Causes
 
 _HOST_PATH_TYPES = ("BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket")
+_NEEDED: dict[str, tuple[str, ...]] = {
+    "aws_elastic_block_store": ("volumeID",), "azure_disk": ("diskName", "diskURI"),
+    "azure_file": ("secretName", "shareName"), "cephfs": ("monitors",), "cinder": ("volumeID",),
+    "csi": ("driver",), "flex_volume": ("driver",), "gce_persistent_disk": ("pdName",),
+    "git_repo": ("repository",), "glusterfs": ("endpoints", "path"), "iscsi": ("targetPortal", "iqn"),
+    "persistent_volume_claim": ("claimName",), "photon_persistent_disk": ("pdID",), "portworx_volume": ("volumeID",),
+    "quobyte": ("registry", "volume"), "rbd": ("monitors", "image"), "scale_io": ("gateway", "system", "volumeName"),
+    "storageos": ("volumeName",), "vsphere_volume": ("volumePath",),
+}
+"""Fields that must be there in sources without further rules."""
 _MODE_WORDS = "must be a number between 0 and 0777 (octal), both inclusive"
 
 
@@ -46,12 +58,29 @@ def _source(here: str, volume: types.Volume) -> Causes:
         yield from _files(f"{here}.downwardAPI", volume.downward_api.items)
     if volume.projected is not None:
         yield from _projected(f"{here}.projected", volume.projected)
-    if volume.persistent_volume_claim is not None and not volume.persistent_volume_claim.claim_name:
-        yield words.required(f"{here}.persistentVolumeClaim.claimName")
     if volume.nfs is not None:
         yield from _nfs(f"{here}.nfs", volume.nfs)
-    if volume.git_repo is not None and not volume.git_repo.repository:
-        yield words.required(f"{here}.gitRepo.repository")
+    yield from _less_common(here, volume)
+
+
+def _less_common(here: str, volume: types.Volume) -> Causes:
+    if volume.image is not None:
+        if not volume.image.reference:
+            yield words.required(f"{here}.image.reference")
+        yield from words.one_of(f"{here}.image.pullPolicy", volume.image.pull_policy,
+                                validation_containers.PULL_POLICIES, optional=True)
+    if volume.ephemeral is not None and volume.ephemeral.volume_claim_template is None:
+        yield words.required(f"{here}.ephemeral.volumeClaimTemplate")
+    for name, fields in _NEEDED.items():
+        source = getattr(volume, name)
+        if source is not None:
+            for field in _missing(source, fields):
+                yield words.required(f"{here}.{_SOURCES[name]}.{field}")
+
+
+def _missing(source: meta.Struct, fields: tuple[str, ...]) -> list[str]:
+    named = {field.encode_name: field.name for field in msgspec.structs.fields(source)}
+    return [field for field in fields if not getattr(source, named[field])]
 
 
 def _empty_dir(here: str, source: types.EmptyDirVolumeSource) -> Causes:
@@ -100,6 +129,23 @@ def _projected(here: str, source: types.ProjectedVolumeSource) -> Causes:
             yield from _files(f"{at}.downwardAPI", one.downward_api.items)
         if one.service_account_token is not None:
             yield from _token(f"{at}.serviceAccountToken", one.service_account_token)
+        if one.cluster_trust_bundle is not None:
+            yield from _bundle(f"{at}.clusterTrustBundle", one.cluster_trust_bundle)
+
+
+def _bundle(here: str, bundle: types.ClusterTrustBundleProjection) -> Causes:
+    if bundle.name and bundle.signer_name:
+        yield words.invalid(here, bundle, "only one of name and signerName may be used")
+    elif not bundle.name and not bundle.signer_name:
+        yield words.required(here, "either name or signerName must be specified")
+    if bundle.name and bundle.label_selector is not None:
+        yield words.invalid(f"{here}.labelSelector", bundle.label_selector,
+                            "labelSelector must not be set when name is specified")
+    yield from words.label_selector(f"{here}.labelSelector", bundle.label_selector)
+    if not bundle.path:
+        yield words.required(f"{here}.path")
+    else:
+        yield from words.check(f"{here}.path", bundle.path, validation_containers.relative_path)
 
 
 def _token(here: str, token: types.ServiceAccountTokenProjection) -> Causes:

@@ -79,6 +79,12 @@ def too_long(field: str, limit: int) -> Cause:
     return Cause(reason="FieldValueTooLong", field=field, message=f"Too long: may not be more than {limit} bytes")
 
 
+def too_many(field: str, number: int, limit: int) -> Cause:
+    """Return the cause for a list with more elements than the limit."""
+    return Cause(reason="FieldValueTooMany", field=field,
+                 message=f"Too many: {number}: must have at most {limit} items")
+
+
 def dns_label(value: str) -> str:
     """Return what is wrong with an RFC 1123 label; empty when nothing is."""
     return "must be no more than 63 characters" if len(value) > 63 else _matched(_LABEL, value, _LABEL_WORDS)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 
-from edge.api import containers, meta
+from edge.api import containers, meta, volume_vendors
+from edge.api import persistent_volume_sources as sources
 from edge.api.meta import doc
 
 
@@ -261,7 +262,7 @@ class ProjectedVolumeSource(meta.Struct):
 
 
 class Volume(meta.Struct):
-    """A named volume of a pod; exactly one source is set. Sources of cloud vendors are kept as sent."""
+    """A named volume of a pod; exactly one source is set."""
 
     name: Annotated[str, doc("Name the containers mount it by; a DNS label.", required=True)] = ""
     host_path: Annotated[HostPathVolumeSource | None, doc("A path of the node.")] = None
@@ -279,19 +280,23 @@ class Volume(meta.Struct):
     ephemeral: Annotated[EphemeralVolumeSource | None, doc("A claim made for this pod.")] = None
     image: Annotated[ImageVolumeSource | None, doc("The content of an image.")] = None
     flex_volume: Annotated[FlexVolumeSource | None, doc("A volume made by a program on the node.")] = None
-    aws_elastic_block_store: Annotated[dict[str, Any] | None, doc("A disk of Amazon's cloud.")] = None
-    azure_disk: Annotated[dict[str, Any] | None, doc("A disk of Microsoft's cloud.")] = None
-    azure_file: Annotated[dict[str, Any] | None, doc("A file share of Microsoft's cloud.")] = None
-    cephfs: Annotated[dict[str, Any] | None, doc("A directory of a Ceph file system.")] = None
-    cinder: Annotated[dict[str, Any] | None, doc("A disk of an OpenStack cloud.")] = None
-    fc: Annotated[dict[str, Any] | None, doc("A disk on Fibre Channel.")] = None
-    flocker: Annotated[dict[str, Any] | None, doc("A data set of Flocker.")] = None
-    gce_persistent_disk: Annotated[dict[str, Any] | None, doc("A disk of Google's cloud.")] = None
-    glusterfs: Annotated[dict[str, Any] | None, doc("A Gluster volume.")] = None
-    photon_persistent_disk: Annotated[dict[str, Any] | None, doc("A disk of a Photon controller.")] = None
-    portworx_volume: Annotated[dict[str, Any] | None, doc("A Portworx volume.")] = None
-    quobyte: Annotated[dict[str, Any] | None, doc("A Quobyte volume.")] = None
-    rbd: Annotated[dict[str, Any] | None, doc("A Ceph block device.")] = None
-    scale_io: Annotated[dict[str, Any] | None, doc("A ScaleIO volume.")] = msgspec.field(default=None, name="scaleIO")
-    storageos: Annotated[dict[str, Any] | None, doc("A StorageOS volume.")] = None
-    vsphere_volume: Annotated[dict[str, Any] | None, doc("A disk of vSphere.")] = None
+    aws_elastic_block_store: Annotated[sources.AWSElasticBlockStoreVolumeSource | None, doc(
+        "A disk of Amazon's cloud.")] = None
+    azure_disk: Annotated[sources.AzureDiskVolumeSource | None, doc("A disk of Microsoft's cloud.")] = None
+    azure_file: Annotated[volume_vendors.AzureFileVolumeSource | None, doc("A file share of Microsoft's cloud.")] = None
+    cephfs: Annotated[volume_vendors.CephFSVolumeSource | None, doc("A directory of a Ceph file system.")] = None
+    cinder: Annotated[volume_vendors.CinderVolumeSource | None, doc("A disk of an OpenStack cloud.")] = None
+    fc: Annotated[sources.FCVolumeSource | None, doc("A disk on Fibre Channel.")] = None
+    flocker: Annotated[sources.FlockerVolumeSource | None, doc("A data set of Flocker.")] = None
+    gce_persistent_disk: Annotated[sources.GCEPersistentDiskVolumeSource | None, doc(
+        "A disk of Google's cloud.")] = None
+    glusterfs: Annotated[volume_vendors.GlusterfsVolumeSource | None, doc("A Gluster volume.")] = None
+    photon_persistent_disk: Annotated[sources.PhotonPersistentDiskVolumeSource | None, doc(
+        "A disk of a Photon controller.")] = None
+    portworx_volume: Annotated[sources.PortworxVolumeSource | None, doc("A Portworx volume.")] = None
+    quobyte: Annotated[sources.QuobyteVolumeSource | None, doc("A Quobyte volume.")] = None
+    rbd: Annotated[volume_vendors.RBDVolumeSource | None, doc("A Ceph block device.")] = None
+    scale_io: Annotated[volume_vendors.ScaleIOVolumeSource | None, doc(
+        "A ScaleIO volume.")] = msgspec.field(default=None, name="scaleIO")
+    storageos: Annotated[volume_vendors.StorageOSVolumeSource | None, doc("A StorageOS volume.")] = None
+    vsphere_volume: Annotated[sources.VsphereVirtualDiskVolumeSource | None, doc("A disk of vSphere.")] = None

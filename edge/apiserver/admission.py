@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from edge.api import custom, defaults, errors, meta, scheme, times, validation
-from edge.apiserver import admission_kinds
+from edge.apiserver import admission_kinds, custom_bodies
 from edge.apiserver.admission_kinds import Settings
 from edge.apiserver.authenticate import User
 
@@ -59,7 +59,7 @@ def prepare(resource: scheme.Resource, obj: O, creation: Creation) -> O:
 
 def judge_new(resource: scheme.Resource, obj: meta.Object, api_version: str = "") -> None:
     """Raise errors.Invalid when a complete new object may not be stored."""
-    check(resource, obj, (*validation.create(obj), *_of_schema(resource, obj, api_version)))
+    check(resource, obj, (*validation.create(obj), *_of_schema(resource, obj, None, api_version)))
 
 
 def merge(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O:
@@ -90,7 +90,7 @@ def judge_change(resource: scheme.Resource, new: O, old: O, subresource: str = "
     if old.metadata.generation and _specified(new) != _specified(old):
         metadata = msgspec.structs.replace(new.metadata, generation=old.metadata.generation + 1)
         new = msgspec.structs.replace(new, metadata=metadata)
-    check(resource, new, (*validation.update(new, old), *_of_schema(resource, new, api_version)))
+    check(resource, new, (*validation.update(new, old, subresource), *_of_schema(resource, new, old, api_version)))
     return new
 
 
@@ -137,9 +137,12 @@ def _specified(obj: meta.Object) -> Any:
     return getattr(obj, "spec", None)
 
 
-def _of_schema(resource: scheme.Resource, obj: meta.Object, api_version: str) -> tuple[errors.Cause, ...]:
+def _of_schema(resource: scheme.Resource, obj: meta.Object, old: meta.Object | None,
+               api_version: str) -> tuple[errors.Cause, ...]:
     """Return what a custom object's own schema finds wrong."""
-    return ()
+    if not isinstance(resource, custom.CustomResource) or not isinstance(obj, custom.Custom):
+        return ()
+    return custom_bodies.causes(resource, api_version, obj, old if isinstance(old, custom.Custom) else None)
 
 
 def _kept_metadata(new: meta.ObjectMeta, old: meta.ObjectMeta) -> meta.ObjectMeta:

@@ -1,4 +1,4 @@
-"""What admission knows about single kinds: pods, namespaces, certificate requests, services."""
+"""What admission knows about single kinds: pods, namespaces, jobs, certificate requests, services."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from edge.api import certificates, core, custom, meta, quantity, scheme
+from edge.api import batch, certificates, core, custom, defaults, job_selectors, meta, quantity, scheme
 from edge.apiserver.authenticate import User
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741
@@ -37,11 +37,22 @@ def on_create(obj: O, user: User, settings: Settings) -> O:
         return cast(O, _pod(obj, settings))
     if isinstance(obj, core.Namespace):
         return cast(O, _namespace(obj))
+    if isinstance(obj, batch.Job):
+        return cast(O, job_selectors.with_selector(obj))
     if isinstance(obj, certificates.CertificateSigningRequest):
         spec = msgspec.structs.replace(obj.spec, username=user.name, uid=user.uid, groups=user.groups,
                                        extra=dict(user.extra))
         return cast(O, msgspec.structs.replace(obj, spec=spec))
     return obj
+
+
+def settled(obj: O) -> O:
+    """Return a new object with what depends on all that plugins have made of it."""
+    if not isinstance(obj, core.Pod):
+        return obj
+    spec = obj.spec if obj.spec.priority is not None else msgspec.structs.replace(obj.spec, priority=0)
+    status = msgspec.structs.replace(obj.status, qos_class=qos_class(spec))
+    return cast(O, msgspec.structs.replace(obj, spec=spec, status=status))
 
 
 def on_update(new: O, old: O) -> O:
@@ -62,6 +73,9 @@ def on_subresource(new: O, old: O, subresource: str) -> O:
     """Return the old object with only what the subresource writes taken from the new one."""
     if subresource == "finalize" and isinstance(new, core.Namespace):
         return msgspec.structs.replace(old, spec=new.spec)
+    if subresource == "ephemeralcontainers" and isinstance(new, core.Pod) and isinstance(old, core.Pod):
+        added = defaults.apply(new).spec.ephemeral_containers
+        return cast(O, msgspec.structs.replace(old, spec=msgspec.structs.replace(old.spec, ephemeral_containers=added)))
     if isinstance(new, certificates.CertificateSigningRequest) \
             and isinstance(old, certificates.CertificateSigningRequest):
         approving = subresource == "approval"
@@ -98,12 +112,11 @@ def _guaranteed(container: core.Container) -> bool:
 
 
 def _pod(pod: core.Pod, settings: Settings) -> core.Pod:
-    """Add the service account, priority and the default tolerations; a new pod is Pending."""
+    """Add the service account and the default tolerations; a new pod is Pending."""
     account = pod.spec.service_account_name or "default"
     spec = msgspec.structs.replace(pod.spec, service_account_name=account, service_account=account,
-                                   priority=pod.spec.priority if pod.spec.priority is not None else 0,
                                    tolerations=_tolerations(pod.spec, settings.toleration_seconds))
-    status = msgspec.structs.replace(pod.status, phase="Pending", qos_class=qos_class(spec))
+    status = msgspec.structs.replace(pod.status, phase="Pending")
     return msgspec.structs.replace(pod, spec=spec, status=status)
 
 

@@ -49,7 +49,13 @@ class Plugin:
         return request.obj
 
     async def validate(self, request: Attributes) -> None:
-        """Judge what is to be stored, after all changes and validation. Raises errors.ApiError to refuse it."""
+        """Judge what is to be stored, after all changes and validation. Raises errors.ApiError to refuse it.
+
+        `request.write.warn` tells the client something without refusing.
+        """
+
+    async def done(self, request: Attributes) -> None:
+        """Let go of what `validate` took for the write: it is stored and visible now, or it has failed."""
 
 
 class Chain:
@@ -71,6 +77,11 @@ class Chain:
         """Raise what a plugin refuses the write with."""
         for plugin in self._of(request):
             await plugin.validate(request)
+
+    async def done(self, request: Attributes) -> None:
+        """Tell the plugins that a write they were shown is stored, or has failed."""
+        for plugin in self._of(request):
+            await plugin.done(request)
 
     def concerns(self, request: Attributes) -> bool:
         """Return whether any plugin wants to see the request."""

@@ -31,8 +31,9 @@ class AgentMetrics:
 
     async def pods(self, namespace: str) -> Sequence[meta.Object]:
         """Return what the pods of a namespace use, or all pods."""
-        return [made for _, summary in await self._summaries() for made in usage.pod_metrics(summary, self._pod)
-                if namespace in ("", made.metadata.namespace)]
+        found = [made for _, summary in await self._summaries() for made in usage.pod_metrics(summary, self._pod)
+                 if namespace in ("", made.metadata.namespace)]
+        return sorted(found, key=lambda made: (made.metadata.namespace, made.metadata.name))
 
     def _pod(self, namespace: str, name: str) -> core.Pod | None:
         return self._lookup.one(core.Pod, namespace, name)

@@ -57,6 +57,7 @@ def _address(service: core.Service, others: Used) -> core.Service:
     if spec.type == "ExternalName":
         return msgspec.structs.replace(service, spec=msgspec.structs.replace(
             spec, cluster_ip="", cluster_ips=(), ip_families=(), ip_family_policy=""))
+    _check_families(service)
     wanted = spec.cluster_ip or (spec.cluster_ips[0] if spec.cluster_ips else "")
     if wanted not in ("", "None"):
         _check_address(service, wanted, others)
@@ -64,6 +65,17 @@ def _address(service: core.Service, others: Used) -> core.Service:
     return msgspec.structs.replace(service, spec=msgspec.structs.replace(
         spec, cluster_ip=chosen, cluster_ips=(chosen,), ip_families=spec.ip_families or ("IPv4",),
         ip_family_policy=spec.ip_family_policy or "SingleStack"))
+
+
+def _check_families(service: core.Service) -> None:
+    """Refuse what only a cluster with IPv6 could give."""
+    if service.spec.ip_family_policy == "RequireDualStack":
+        raise _invalid(service, "spec.ipFamilyPolicy", 'Invalid value: "RequireDualStack": this cluster is not '
+                                                       "configured for dual-stack services")
+    for index, family in enumerate(service.spec.ip_families):
+        if family != "IPv4":
+            raise _invalid(service, f"spec.ipFamilies[{index}]",
+                           f'Invalid value: "{family}": not configured on this cluster')
 
 
 def _check_address(service: core.Service, wanted: str, others: Used) -> None:
@@ -98,6 +110,8 @@ def _node_ports(service: core.Service, others: Used) -> core.Service:
     for index, port in enumerate(spec.ports):
         if port.node_port:
             _check_port(service, index, port.node_port, others)
+    if spec.type == "LoadBalancer" and spec.allocate_load_balancer_node_ports is False:
+        return service
     taken = set(others.ports) | {port.node_port for port in spec.ports if port.node_port}
     ports: list[core.ServicePort] = []
     by_number: dict[int, int] = {}

@@ -37,15 +37,18 @@ ANONYMOUS = User("system:anonymous", (UNAUTHENTICATED_GROUP,))
 
 BootstrapSecret = Callable[[str], Mapping[str, str] | None]
 """Returns the (base64) data of the Secret `bootstrap-token-<id>`, or None."""
-VerifyToken = Callable[[str], Mapping[str, Any] | None]
-"""Returns the claims of a service account token whose signature and times hold, or None."""
+VerifyToken = Callable[[str, tuple[str, ...]], Mapping[str, Any] | None]
+"""Returns the claims of a service account token for any of the audiences, if its signature and times hold, or None."""
 AccountUid = Callable[[str, str], str]
 """Returns the uid of the service account (namespace, name), or "" when there is none."""
-PodUid = Callable[[str, str], str]
-"""Returns the uid of the pod (namespace, name), or "" when there is none."""
+BoundUid = Callable[[str, str, str], str]
+"""Returns the uid of what a token may be bound to (`pod`, `secret` or `node`, namespace, name), or ""."""
+API_AUDIENCES = ("https://kubernetes.default.svc.cluster.local",)
+"""Whom a token has to be for to be good here."""
+_EXTRA = "authentication.kubernetes.io/"
 
 
-def _no_claims(token: str) -> Mapping[str, Any] | None:
+def _no_claims(token: str, audiences: tuple[str, ...]) -> Mapping[str, Any] | None:
     return None
 
 
@@ -60,8 +63,21 @@ class Lookups:
     bootstrap_secret: BootstrapSecret = _no_secret
     verify: VerifyToken = _no_claims
     account_uid: AccountUid | None = None
-    pod_uid: PodUid | None = None
+    bound_uid: BoundUid | None = None
     static_tokens: Mapping[str, User] = field(default_factory=dict)
+
+
+def with_verify(lookups: Lookups, verify: VerifyToken) -> Lookups:
+    """Return the same with another way to verify service account tokens."""
+    return replace(lookups, verify=verify)
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose a token is, and which of the audiences asked for it is for."""
+
+    user: User
+    audiences: tuple[str, ...]
 
 
 def authenticate(certificate: Mapping[str, Any] | None, authorization: str, lookups: Lookups, now: datetime) -> User:
@@ -75,10 +91,10 @@ def authenticate(certificate: Mapping[str, Any] | None, authorization: str, look
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
             raise errors.Unauthorized("Unauthorized")
-        user = _of_token(token, lookups, now)
-        if user is None:
+        holder = of_token(token, lookups, now)
+        if holder is None:
             raise errors.Unauthorized("Unauthorized")
-        return user
+        return holder.user
     if certificate:
         return of_certificate(certificate)
     return ANONYMOUS
@@ -104,25 +120,24 @@ def of_certificate(certificate: Mapping[str, Any]) -> User:
     return User(name, (*groups, AUTHENTICATED_GROUP))
 
 
-def with_groups(user: User, name: str, groups: tuple[str, ...]) -> User:
-    """Return the user that an impersonation header asks to be."""
-    found = groups
-    if name.startswith("system:serviceaccount:") and not groups:
-        found = ("system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}")
-    known = UNAUTHENTICATED_GROUP if name == ANONYMOUS.name else AUTHENTICATED_GROUP
-    return replace(user, name=name, groups=(*found, known), uid="", extra={})
+def of_token(token: str, lookups: Lookups, now: datetime,
+             audiences: tuple[str, ...] = API_AUDIENCES) -> Holder | None:
+    """Return whose a token is, or None for one that is not good for any of the audiences."""
+    user = _plain(token, lookups, now)
+    meant: Any = API_AUDIENCES  # tokens that name no audience are for this API
+    if user is None and token.count(".") == 2:
+        claims = lookups.verify(token, audiences) or {}
+        user, meant = _service_account(claims, lookups), claims.get("aud", API_AUDIENCES)
+    heard = tuple(each for each in audiences if each == meant or (not isinstance(meant, str) and each in meant))
+    return Holder(user, heard) if user is not None and heard else None
 
 
-def _of_token(token: str, lookups: Lookups, now: datetime) -> User | None:
+def _plain(token: str, lookups: Lookups, now: datetime) -> User | None:
     for known, user in lookups.static_tokens.items():
         if hmac.compare_digest(known.encode(), token.encode()):
             return user
     match = _BOOTSTRAP_TOKEN.fullmatch(token)
-    if match:
-        return _bootstrap(match[1], match[2], lookups.bootstrap_secret(match[1]), now)
-    if token.count(".") == 2:
-        return _service_account(lookups.verify(token), lookups)
-    return None
+    return _bootstrap(match[1], match[2], lookups.bootstrap_secret(match[1]), now) if match else None
 
 
 def _bootstrap(token_id: str, secret: str, data: Mapping[str, str] | None, now: datetime) -> User | None:
@@ -142,10 +157,8 @@ def _bootstrap(token_id: str, secret: str, data: Mapping[str, str] | None, now: 
     return User(f"system:bootstrap:{token_id}", (BOOTSTRAPPERS_GROUP, *extra, AUTHENTICATED_GROUP))
 
 
-def _service_account(claims: Mapping[str, Any] | None, lookups: Lookups) -> User | None:
-    """Return the account of the claims, as long as it is there, and the pod too that the token was made for."""
-    if claims is None:
-        return None
+def _service_account(claims: Mapping[str, Any], lookups: Lookups) -> User | None:
+    """Return the account of the claims, as long as it is there, and what the token is bound to as well."""
     parts = str(claims.get("sub", "")).split(":")
     if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"]:
         return None
@@ -156,15 +169,26 @@ def _service_account(claims: Mapping[str, Any] | None, lookups: Lookups) -> User
         now_uid = lookups.account_uid(namespace, name)
         if not now_uid or (uid and uid != now_uid):
             return None
-    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED_GROUP)
     extra: dict[str, tuple[str, ...]] = {}
-    pod = private.get("pod", {})
-    if pod.get("name"):
-        if lookups.pod_uid is not None and lookups.pod_uid(namespace, str(pod["name"])) != str(pod.get("uid", "")):
+    if claims.get("jti"):
+        extra[f"{_EXTRA}credential-id"] = (f"JTI={claims['jti']}",)
+    for kind, bound_name, bound_uid in _bound(private):
+        # A pod's token also says where the pod was; only one made for a node ends with it.
+        ends_with_it = kind != "node" or "pod" not in private
+        if ends_with_it and lookups.bound_uid is not None \
+                and (not bound_uid or lookups.bound_uid(kind, namespace, bound_name) != bound_uid):
             return None
-        extra["authentication.kubernetes.io/pod-name"] = (str(pod["name"]),)
-        extra["authentication.kubernetes.io/pod-uid"] = (str(pod.get("uid", "")),)
+        if kind != "secret":
+            extra |= {f"{_EXTRA}{kind}-name": (bound_name,), f"{_EXTRA}{kind}-uid": (bound_uid,)}
+    groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", AUTHENTICATED_GROUP)
     return User(f"system:serviceaccount:{namespace}:{name}", groups, uid, extra)
+
+
+def _bound(private: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """Return kind, name and uid of everything a token is bound to."""
+    entries = [(kind, private.get(kind)) for kind in ("node", "pod", "secret")]
+    return [(kind, str(entry["name"]), str(entry.get("uid", ""))) for kind, entry in entries
+            if isinstance(entry, Mapping) and entry.get("name")]
 
 
 def _decoded(value: str) -> str:

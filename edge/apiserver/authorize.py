@@ -23,7 +23,6 @@ ALWAYS_OPEN = ("/healthz", "/livez", "/readyz", "/edge/v1/ca")
 _YES = Decision(True)
 _EVERYTHING = (rbac.PolicyRule(verbs=("*",), api_groups=("*",), resources=("*",)),
                rbac.PolicyRule(verbs=("*",), non_resource_urls=("*",)))
-_NAME = "metadata.name="
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +66,11 @@ class Authorizer:
 
 def named(request: ResourceRequest) -> ResourceRequest:
     """Return the request with the name its field selector restricts it to, so that rules about names apply."""
-    if request.name or request.verb not in ("list", "watch", "deletecollection") \
-            or _NAME not in request.options.field_selector:
+    if request.name or not request.options.field_selector \
+            or request.verb not in ("list", "watch", "deletecollection"):
         return request
-    for part in request.options.field_selector.replace("==", "=").split(","):
-        name = part.removeprefix(_NAME)
-        if name != part and name and "/" not in name and "%" not in name:
-            return replace(request, name=name)
-    return request
+    name = request.options.exactly("metadata.name")
+    return replace(request, name=name) if name and "/" not in name and "%" not in name else request
 
 
 def forbidden(user: User, request: ResourceRequest, reason: str = "") -> errors.Forbidden:

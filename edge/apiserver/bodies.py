@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from edge.api import codec, errors, meta, scheme
-from edge.apiserver import protobuf
+from edge.api import codec, custom, errors, managed_fields, meta, scheme
+from edge.apiserver import custom_bodies, protobuf
 
 LARGEST_REQUEST_BYTES = 3 * 1024 * 1024
 LARGEST_OBJECT_BYTES = 1_572_864
@@ -119,14 +119,18 @@ def decode(resource: scheme.Resource, api_version: str, raw: dict[str, Any], fie
     """
     if version_set:
         _check_kind(resource, api_version, raw)
-    stored = raw
-    if api_version != resource.api_version:
-        stored = scheme.convert_in(api_version, {**raw, "kind": resource.kind})
-    obj = codec.decode(resource, stored)
+    if isinstance(resource, custom.CustomResource):
+        stored, paths = custom_bodies.completed(resource, api_version, raw)
+    else:
+        stored = raw
+        if api_version != resource.api_version:
+            stored = scheme.to_stored(resource, api_version, {**raw, "kind": resource.kind})
+        paths = () if field_validation == "Ignore" else codec.unknown_fields(resource.type, stored)
+    obj = codec.decode(resource, managed_fields.sent(stored))
     obj = msgspec.structs.replace(obj, api_version=resource.api_version, kind=resource.kind)
     if field_validation == "Ignore":
         return Decoded(obj)
-    unknown = [f'unknown field "{path}"' for path in codec.unknown_fields(resource.type, stored)]
+    unknown = [f'unknown field "{path}"' for path in paths]
     if unknown and field_validation == "Strict":
         version = api_version.rpartition("/")[2]
         raise errors.BadRequest(f'{resource.kind} in version "{version}" cannot be handled as a {resource.kind}: '

@@ -52,10 +52,8 @@ class Catalog:
 
     def of_type(self, kind: type[meta.Object]) -> scheme.Resource:
         """Return the resource of a type. Raises KeyError for one that is not served."""
-        if not issubclass(kind, custom.Custom):
-            return scheme.of_type(kind)
         self._look()
-        return self._by_type[kind]
+        return self._by_type.get(kind) or scheme.of_type(kind)
 
     def _look(self) -> None:
         now = self._customs()
@@ -65,4 +63,4 @@ class Catalog:
         served = [(f"{resource.group}/{name}", resource) for resource in now for name in resource.versions]
         self._by_path = {(version, resource.plural): resource for version, resource in served}
         self._by_kind = {(version, resource.kind): resource for version, resource in served}
-        self._by_type = {resource.type: resource for resource in now}
+        self._by_type = {kind: resource for resource in now for kind in (resource.type, resource.stub)}

@@ -10,6 +10,7 @@ import platform as machine
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from edge.api.custom import CustomResource
 from edge.api.scheme import Resource
 
 KUBERNETES = "1.32.0"
@@ -63,7 +64,8 @@ def served(resources: Iterable[Resource]) -> dict[str, dict[str, list[Resource]]
     groups: dict[str, dict[str, list[Resource]]] = {}
     known = tuple(resources)
     for resource in known:
-        groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
+        for name in resource.versions if isinstance(resource, CustomResource) else (resource.version,):
+            groups.setdefault(resource.group, {}).setdefault(name, []).append(resource)
     for resource in known:
         for old in resource.old_versions:
             group, version = split(old)
@@ -110,14 +112,14 @@ def resource_list(resources: Sequence[Resource], group_name: str, version: str) 
 
 
 def _resource(resource: Resource, group_version: str) -> dict[str, Any]:
-    entry: dict[str, Any] = {"name": resource.plural, "singularName": resource.kind.lower(),
+    entry: dict[str, Any] = {"name": resource.plural, "singularName": resource.singular,
                              "namespaced": resource.namespaced, "kind": resource.kind, "verbs": list(resource.verbs)}
     return entry | _nicknames(resource, group_version)
 
 
 def _nicknames(resource: Resource, group_version: str) -> dict[str, Any]:
     """Short names and categories belong to the current version alone: clients would list an object twice."""
-    if group_version != resource.api_version:
+    if group_version != resource.api_version and not isinstance(resource, CustomResource):
         return {}
     names = {"shortNames": list(resource.short_names), "categories": list(resource.categories)}
     return {key: value for key, value in names.items() if value}
@@ -159,7 +161,7 @@ def _aggregated_version(group_name: str, version: str, members: list[Resource]) 
             "resource": resource.plural,
             "responseKind": {"group": group_name, "version": version, "kind": resource.kind},
             "scope": "Namespaced" if resource.namespaced else "Cluster",
-            "singularResource": resource.kind.lower(), "verbs": list(resource.verbs),
+            "singularResource": resource.singular, "verbs": list(resource.verbs),
         } | _nicknames(resource, group_version)
         below = [_aggregated_subresource(resource, name, group_version) for name in sorted(resource.subresources)]
         listed.append(entry | ({"subresources": below} if below else {}))
@@ -194,6 +196,12 @@ def wants_aggregated(accept: str) -> str:
 def aggregated_content_type(version: str) -> str:
     """Return the Content-Type of an aggregated answer; clients look at its parameters."""
     return f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+
+
+def issuer(address: str, algorithms: Sequence[str]) -> dict[str, Any]:
+    """Return the answer of `/.well-known/openid-configuration`."""
+    return {"issuer": address, "jwks_uri": f"{address}/openid/v1/jwks", "response_types_supported": ["id_token"],
+            "subject_types_supported": ["public"], "id_token_signing_alg_values_supported": list(algorithms)}
 
 
 def version(edge_version: str) -> dict[str, str]:

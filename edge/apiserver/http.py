@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from asyncio import sslproto
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -13,24 +13,36 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from edge import logs
-from edge.api import core, errors, metrics
+from edge.api import components, errors, metrics
 from edge.apiserver import (
     admission_kinds,
+    audit,
+    audit_log,
     authenticate,
     authorize,
-    bodies,
+    connect,
     http_answers,
+    http_audit,
     http_paths,
     http_resources,
+    impersonation,
     paths,
-    reviews,
+    plugins,
+    virtual,
 )
+from edge.apiserver.access import Access
+from edge.apiserver.account_tokens import SignToken
 from edge.apiserver.agent_metrics import AgentMetrics
 from edge.apiserver.authenticate import User
-from edge.apiserver.bootstrap import make_namespaces
+from edge.apiserver.bootstrap import make_defaults
+from edge.apiserver.escalation import Escalation
+from edge.apiserver.extensions import Extensions
 from edge.apiserver.http_paths import Check
+from edge.apiserver.node_restriction import NodeRestriction
+from edge.apiserver.plugins.definitions import Definitions
+from edge.apiserver.reviews import Reviews
 from edge.apiserver.service import Service
-from edge.apiserver.service_subresources import SignToken
+from edge.apiserver.signer_rights import SignerRights
 from edge.apiserver.streams import Streams
 from edge.apiserver.virtual import Virtual
 from edge.clock import Clock
@@ -67,6 +79,9 @@ class Settings:
     agent_port: int = 10250
     admission: admission_kinds.Settings = admission_kinds.Settings()
     static_tokens: Mapping[str, User] = field(default_factory=dict)
+    identity: tuple[Path, Path] | None = None
+    """Certificate and key that aggregated API servers are shown."""
+    audit: audit_log.Settings = audit_log.Settings()
 
 
 class ApiServer:
@@ -74,19 +89,31 @@ class ApiServer:
 
     def __init__(self, settings: Settings, store: Store, clock: Clock, ids: Ids, *,
                  verify_token: authenticate.VerifyToken | None = None, sign_token: SignToken | None = None,
-                 checks: Mapping[str, Check] | None = None) -> None:
+                 signing_keys: http_paths.SigningKeys = tuple, checks: Mapping[str, Check] | None = None,
+                 parts: Callable[[], Mapping[str, str]] = dict) -> None:
+        """Take what is around: `checks` are asked for health, `parts` says what is wrong with which component."""
         self.service = Service(store, clock, ids, settings.admission)
         self._settings = settings
         self._clock = clock
-        self._lookups = authenticate.Lookups(
-            bootstrap_secret=self._bootstrap_secret, account_uid=self._account_uid, pod_uid=self._pod_uid,
-            static_tokens=settings.static_tokens, **({"verify": verify_token} if verify_token else {}))
+        access = Access(self.service.lookup, store)
+        self._lookups = access.lookups(verify_token, settings.static_tokens)
+        self._authorizer = access.authorizer()
+        self.extensions = Extensions(self.service, ids, settings.identity)
+        self.service.chain = self.extensions.chain(plugins.built_in(self.service, (
+            Definitions(self.service.lookup, clock.now), NodeRestriction(), Escalation(self._authorizer),
+            SignerRights(self._authorizer))))
+        self.audit_log = audit_log.AuditLog(settings.audit)
+        self._auditor = http_audit.Auditor(self.audit_log, clock, ids)
+        asked = Reviews(self._authorizer, self._lookups, clock.now)
         self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
         used = AgentMetrics(self.service.lookup, clock, self._streams.ask)
         self._resources = http_resources.Resources(self.service, sign_token, Virtual({
-            metrics.NodeMetrics: used.nodes, metrics.PodMetrics: used.pods}))
-        self._paths = http_paths.Paths(http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {}),
-                                       self.service.catalog.resources)
+            metrics.NodeMetrics: used.nodes, metrics.PodMetrics: used.pods,
+            components.ComponentStatus: virtual.fixed(lambda: components.component_statuses(parts()))}, asked.answers),
+            self._authorizer.allowed)
+        facts = http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {},
+                                 signing_keys=signing_keys)
+        self._paths = http_paths.Paths(facts, self.service.catalog.resources, self.extensions.served)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca)
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
@@ -98,8 +125,10 @@ class ApiServer:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def start(self) -> None:
-        """Make the system namespaces and listen. Raises OSError when the address is taken."""
-        await make_namespaces(self.service)
+        """Make what the system is never without, and listen. Raises OSError when the address is taken."""
+        await make_defaults(self.service)
+        self.audit_log.start()
+        await self.extensions.start()
         sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         loop = asyncio.get_running_loop()
         # A watch whose client has gone must end at once; writes are shielded in `_answer`.
@@ -115,11 +144,14 @@ class ApiServer:
             self._listener.close()
         self._streams.end()
         self._resources.end()
+        self.extensions.end()
         if self._web is not None:
             await self._web.shutdown(_SHUTDOWN_SECONDS)
         if self._listener is not None:
             await self._listener.wait_closed()
         await self._streams.close()
+        await self.extensions.stop()
+        await self.audit_log.stop()
 
     def reload_certificate(self) -> None:
         """Take up a renewed server certificate; connections that are open keep the old one.
@@ -131,10 +163,15 @@ class ApiServer:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
+        trail = self._auditor.begin(request)
+        problem: errors.ApiError | None = None
+        response: web.StreamResponse | None = None
         try:
-            response = await self._answer(request)
+            response = await self._answer(request, trail)
         except errors.ApiError as error:
-            response = http_answers.failure(request, error)
+            problem = error
+        except RecursionError:  # whichever step met it first: only what was sent can be nested like that
+            problem = errors.BadRequest("the request is nested too deeply")
         except asyncio.CancelledError:
             raise
         except ConnectionError:
@@ -142,28 +179,34 @@ class ApiServer:
         except Exception as error:  # noqa: BLE001 - one bad request must not take the connection's others along
             log.error("request failed", cause=error, method=request.method, path=request.path)
             problem = errors.ApiError(f"Internal error occurred: {type(error).__name__}")
-            response = http_answers.failure(request, problem)
+        finally:
+            if problem is not None:
+                response = http_answers.failure(request, problem)
+            self._auditor.end(request, trail, response, problem)
+        assert response is not None
         log.debug("request", method=request.method, path=request.path, code=response.status)
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
-        user = self._user(request)
+    async def _answer(self, request: web.BaseRequest, trail: audit.Trail) -> web.StreamResponse:
+        user = self._user(request, trail)
         path, _, query = request.raw_path.partition("?")
         asked = paths.parse(request.method, path, query)
+        if asked is None and self.extensions.backend_of(path) is not None:
+            asked = paths.parse(request.method, path, query, deep=True)
         if asked is None:
-            return self._document(request, user, unquote(path))
-        if not authorize.allowed(user, asked, self._pod_node).allowed:
-            raise authorize.forbidden(user, asked)
-        if reviews.is_review(asked):
-            raw = bodies.mapping(bodies.read(await http_resources.read_body(request),
-                                             request.headers.get("Content-Type", "")))
-            return http_answers.as_json(request, reviews.answer(asked, raw, user, self._pod_node), 201)
+            return await self._document(request, user, unquote(path), trail)
+        trail.asked = asked
+        decision = trail.decision = self._authorizer.allowed(user, asked)
+        if not decision.allowed:
+            raise authorize.forbidden(user, asked, decision.reason)
         resource = self.service.catalog.find(asked.group, asked.version, asked.resource)
         if resource is None:
-            if (empty := http_paths.no_custom_resources(asked)) is not None:
-                return http_answers.as_json(request, empty)
+            if (backend := self.extensions.backend(asked.group, asked.version)) is not None:
+                return await self.extensions.serve(request, backend, user)
             raise http_resources.not_served()
         if asked.subresource in STREAMED and asked.subresource in resource.subresources:
+            if asked.subresource in connect.SUBRESOURCES:
+                await self.service.chain.validate(connect.attributes(asked, resource, user))
             return await self._streams.serve(request, asked, resource)
         answer = self._resources.serve(request, asked, resource, user)
         if request.method in _MUTATING:
@@ -173,50 +216,30 @@ class ApiServer:
             return await asyncio.shield(writing)
         return await answer
 
-    def _document(self, request: web.BaseRequest, user: User, path: str) -> web.Response:
-        if not authorize.allowed_path(user, path).allowed:
-            raise authorize.forbidden_path(user, request.method, path)
+    async def _document(self, request: web.BaseRequest, user: User, path: str,
+                        trail: audit.Trail) -> web.StreamResponse:
+        verb = "get" if request.method == "HEAD" else request.method.lower()
+        decision = trail.decision = self._authorizer.allowed_path(user, verb, path)
+        if not decision.allowed:
+            raise authorize.forbidden_path(user, verb, path, decision.reason)
         if request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource",
                                           details={})
+        if (backend := self.extensions.backend_of(path)) is not None:
+            return await self.extensions.serve(request, backend, user)
         return self._paths.serve(request, path)
 
-    def _user(self, request: web.BaseRequest) -> User:
+    def _user(self, request: web.BaseRequest, trail: audit.Trail) -> User:
         transport = request.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         headers = request.headers
         user = authenticate.authenticate(certificate, headers.get("Authorization", ""), self._lookups,
-                                         self._clock.now())
-        wanted = headers.get("Impersonate-User", "")
-        if not wanted:
-            if any(name.lower().startswith("impersonate-") for name in headers):
-                raise errors.BadRequest("an Impersonate- header was sent without Impersonate-User")
-            return user
-        if authenticate.MASTERS_GROUP not in user.groups:
-            raise errors.Forbidden(f'users "{wanted}" is forbidden: User "{user.name}" cannot impersonate resource '
-                                   '"users" in API group "" at the cluster scope',
-                                   details={"name": wanted, "kind": "users"})
-        return authenticate.with_groups(user, wanted, tuple(headers.getall("Impersonate-Group", [])))
-
-    # --- what tokens and the node rule are checked against
-
-    def _bootstrap_secret(self, token_id: str) -> Mapping[str, str] | None:
-        secret = self.service.lookup.one(core.Secret, "kube-system", f"bootstrap-token-{token_id}")
-        if secret is None or secret.type != "bootstrap.kubernetes.io/token":
-            return None
-        return secret.data
-
-    def _account_uid(self, namespace: str, name: str) -> str:
-        account = self.service.lookup.one(core.ServiceAccount, namespace, name)
-        return account.metadata.uid if account is not None else ""
-
-    def _pod_uid(self, namespace: str, name: str) -> str:
-        pod = self.service.lookup.one(core.Pod, namespace, name)
-        return pod.metadata.uid if pod is not None else ""
-
-    def _pod_node(self, namespace: str, name: str) -> str:
-        pod = self.service.lookup.one(core.Pod, namespace, name)
-        return pod.spec.node_name if pod is not None else ""
+                                         trail.received)
+        trail.user = user
+        acting = impersonation.acting(user, headers.items(), self._authorizer.allowed)
+        if acting is not user:
+            trail.acting = acting
+        return acting
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ from edge.api import errors
 
 _COMPRESS_FROM_BYTES = 128 * 1024
 _COMPRESSION_LEVEL = 1
+_WARNINGS_CHARACTERS = 4096
+_CUT_WARNING_CHARACTERS = 256
+"""How long one warning may be when all together are too long."""
 JSON = "application/json"
 
 
@@ -22,14 +26,34 @@ def answer(request: web.BaseRequest, body: bytes, status: int = 200, content_typ
     response = web.Response(body=body, status=status)
     response.headers["Content-Type"] = content_type
     response.headers["Cache-Control"] = "no-cache, private"
-    for text in warnings:
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
-        response.headers.add("Warning", f'299 - "{escaped}"')
+    warn(response, warnings)
     if len(body) > _COMPRESS_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", ""):
         response.body = gzip.compress(body, _COMPRESSION_LEVEL, mtime=0)
         response.headers["Content-Encoding"] = "gzip"
         response.headers["Vary"] = "Accept-Encoding"
     return response
+
+
+def warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
+    """Add warnings, which kubectl prints, to a response that has not begun: each one once, and not without end.
+
+    Clients bound the head of an answer, and a thousand unknown fields would make a thousand lines of it.
+    """
+    texts = list(dict.fromkeys(_line(text) for text in warnings))
+    room = _WARNINGS_CHARACTERS - sum(map(len, response.headers.getall("Warning", [])))
+    if sum(map(len, texts)) > room:
+        texts = [text[:_CUT_WARNING_CHARACTERS] for text in texts]
+    for text in texts:
+        room -= len(text)
+        if room < 0:
+            break
+        escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{escaped}"')
+
+
+def _line(text: str) -> str:
+    """Return a text without the characters that may not stand in a header."""
+    return "".join(" " if unicodedata.category(each) in ("Cc", "Cs") else each for each in text)
 
 
 def as_json(request: web.BaseRequest, value: Any, status: int = 200, content_type: str = JSON,

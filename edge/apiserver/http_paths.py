@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,13 +11,16 @@ from aiohttp import web
 
 import edge
 from edge.api import scheme
-from edge.apiserver import discovery, http_answers, openapi, openapi_protobuf
+from edge.apiserver import aggregation, discovery, http_answers, openapi, openapi_protobuf
 from edge.apiserver.http_resources import not_served
-from edge.apiserver.paths import ResourceRequest
+from edge.pki import tokens
 
 HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
 Check = Callable[[], str]
 """Returns "" when a part is healthy, else what is wrong with it."""
+SigningKeys = Callable[[], Sequence[Mapping[str, str]]]
+"""Returns the public keys of service account tokens as JSON Web Keys; none where no tokens are made."""
+ISSUER_PATHS = ("/.well-known/openid-configuration", "/openid/v1/jwks")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,27 +29,22 @@ class Facts:
 
     ca_pem: bytes = b""
     checks: Mapping[str, Check] = field(default_factory=dict)
-
-
-def no_custom_resources(asked: ResourceRequest) -> dict[str, Any] | None:
-    """Return the empty list of CustomResourceDefinitions, None for any other request.
-
-    Without it kubectl complains that it cannot list them in place of saying that a manifest's kind is unknown.
-    """
-    if (asked.verb, asked.group, asked.version, asked.resource, asked.name) != (
-            "list", "apiextensions.k8s.io", "v1", "customresourcedefinitions", ""):
-        return None
-    return {"kind": "CustomResourceDefinitionList", "apiVersion": asked.api_version,
-            "metadata": {"resourceVersion": "1"}, "items": []}
+    signing_keys: SigningKeys = tuple
 
 
 class Paths:
     """The documents of the server; what never changes is written once."""
 
-    def __init__(self, facts: Facts, resources: Callable[[], tuple[scheme.Resource, ...]] = scheme.resources) -> None:
-        """Take what `resources` returns as what is served; it must be the same tuple until that changes."""
+    def __init__(self, facts: Facts, resources: Callable[[], tuple[scheme.Resource, ...]] = scheme.resources,
+                 others: Callable[[], tuple[aggregation.Served, ...]] = tuple) -> None:
+        """Take what `resources` returns as what is served, and `others` as what other servers serve.
+
+        Each must be the same tuple until it changes.
+        """
         self._facts = facts
         self._resources = resources
+        self._others = others
+        self._aggregated: tuple[aggregation.Served, ...] = ()
         self._version = getattr(edge, "__version__", "0.1.0")
         self._known: tuple[scheme.Resource, ...] = ()
         self._documents = openapi.Documents(resources, self._version)
@@ -54,8 +52,8 @@ class Paths:
 
     def serve(self, request: web.BaseRequest, path: str) -> web.Response:
         """Answer a GET of that path. Raises errors.NotFound."""
-        if self._resources() is not self._known:
-            self._known = self._resources()
+        if self._resources() is not self._known or self._others() is not self._aggregated:
+            self._known, self._aggregated = self._resources(), self._others()
             self._documents.forget()
             self._kept.clear()
         if path == "/version":
@@ -66,6 +64,8 @@ class Paths:
             return self._health(request, path)
         if path.startswith("/openapi/"):
             return self._openapi(request, path)
+        if path in ISSUER_PATHS:
+            return self._issuer(request, path)
         return self._discovery(request, path)
 
     def _health(self, request: web.BaseRequest, path: str) -> web.Response:
@@ -84,6 +84,15 @@ class Paths:
         lines.append(f"{name} check {'failed' if broken else 'passed'}")
         return http_answers.text(request, "\n".join(lines) + "\n", 500 if broken else 200)
 
+    def _issuer(self, request: web.BaseRequest, path: str) -> web.Response:
+        """Tell others how to verify service account tokens: OpenID Connect Discovery 1.0."""
+        keys = self._facts.signing_keys()
+        if not keys:
+            raise not_served()
+        if path == ISSUER_PATHS[1]:
+            return http_answers.as_json(request, {"keys": keys}, content_type="application/jwk-set+json")
+        return http_answers.as_json(request, discovery.issuer(tokens.ISSUER, [key["alg"] for key in keys]))
+
     def _openapi(self, request: web.BaseRequest, path: str) -> web.Response:
         document: openapi.Document | None = None
         content_type = http_answers.JSON
@@ -92,7 +101,8 @@ class Paths:
         elif path == "/openapi/v2":
             document = self._documents.v2()
         elif path in ("/openapi/v3", "/openapi/v3/"):
-            document = self._documents.index()
+            document = self._documents.index({f"apis/{each.group}/{each.version}": each.openapi
+                                              for each in self._aggregated if each.openapi})
         else:
             parts = path.removeprefix("/openapi/v3/").split("/")
             if parts[0] == "api" and len(parts) == 2:
@@ -125,16 +135,17 @@ class Paths:
         known = self._known
         parts = path.strip("/").split("/")
         if aggregated:
-            return discovery.aggregated(known, core=path == "/api", version=aggregated)
+            found = discovery.aggregated(known, core=path == "/api", version=aggregated)
+            return found if path == "/api" else aggregation.with_discovery(found, self._aggregated)
         match parts:
             case ["api"]:
                 return discovery.api_versions()
             case ["apis"]:
-                return discovery.group_list(known)
+                return aggregation.with_groups(discovery.group_list(known), self._aggregated)
             case ["api", version]:
                 return discovery.resource_list(known, "", version)
             case ["apis", group]:
-                return discovery.group(known, group)
+                return aggregation.with_versions(discovery.group(known, group), self._aggregated, group)
             case ["apis", group, version]:
                 return discovery.resource_list(known, group, version)
             case [""]:

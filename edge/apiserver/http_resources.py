@@ -10,24 +10,36 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from edge.api import autoscaling, codec, core, errors, meta, patch, policy, scheme
-from edge.apiserver import bodies, content, deletion, http_answers, render, service_subresources
+from edge.api import autoscaling, codec, core, custom, deprecations, errors, meta, patch, policy, scheme
+from edge.apiserver import (
+    account_tokens,
+    authorize,
+    bodies,
+    content,
+    deletion,
+    discovery,
+    http_answers,
+    render,
+    service_apply,
+    service_eviction,
+    service_subresources,
+    write_options,
+)
+from edge.apiserver.account_tokens import SignToken
 from edge.apiserver.authenticate import User
+from edge.apiserver.decision import Decision
 from edge.apiserver.http_watch import Streamer
 from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
-from edge.apiserver.service_subresources import SignToken
 from edge.apiserver.virtual import Virtual
 from edge.apiserver.write import Write
 
 JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-# Not application/apply-patch+yaml: merged without field owners it would keep what an applier has left out. Clients that
-# are refused say that server-side apply is not available here.
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH)
+PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, service_apply.MEDIA_TYPE)
 SLOWEST_BODY_SECONDS = 60.0
-_OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize")
+_OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize", "ephemeralcontainers")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +52,8 @@ class Call:
     view: View
     user: User
     body: bytes
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    """What admission tells the client beside the answer."""
 
     @property
     def content_type(self) -> str:
@@ -50,9 +64,9 @@ class Call:
     def write(self) -> Write:
         """Who writes, and how."""
         asked = self.asked
-        manager = asked.options.field_manager or self.http.headers.get("User-Agent", "").partition("/")[0]
+        manager = write_options.manager(asked, self.http.headers.get("User-Agent", ""))
         return Write(user=self.user, manager=manager, api_version=asked.api_version, subresource=asked.subresource,
-                     dry_run=asked.options.dry_run)
+                     dry_run=asked.options.dry_run, warnings=self.warnings)
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -90,8 +104,10 @@ class Resources:
     """The verbs over HTTP."""
 
     def __init__(self, service: Service, sign_token: SignToken | None = None,
-                 computed: Virtual | None = None) -> None:
+                 computed: Virtual | None = None,
+                 allowed: Callable[[User, ResourceRequest], Decision] = lambda user, asked: Decision(True)) -> None:
         self._service = service
+        self._allowed = allowed
         self._virtual = computed or Virtual({})
         self._sign_token = sign_token
         self._streamer = Streamer(service)
@@ -116,6 +132,14 @@ class Resources:
                     asked.query.get("includeObject", [""])[0])
         body = await read_body(request) if request.method not in ("GET", "HEAD") else b""
         call = Call(request, asked, resource, view, user, body)
+        if old := deprecation(resource, asked.api_version):
+            call.warnings.append(old)
+        answer = await self._answer(call)
+        http_answers.warn(answer, call.warnings)
+        return answer
+
+    async def _answer(self, call: Call) -> web.StreamResponse:
+        asked, resource = call.asked, call.resource
         if asked.subresource and asked.subresource not in resource.subresources:
             raise not_served()
         if asked.subresource == "scale":
@@ -132,8 +156,8 @@ class Resources:
         asked = call.asked
         if asked.verb not in call.resource.verbs:
             raise _not_allowed()
-        if asked.subresource and (asked.subresource not in _OBJECT_SUBRESOURCES
-                                  or asked.verb not in ("get", "update", "patch")):
+        if asked.subresource and (asked.subresource not in _OBJECT_SUBRESOURCES or asked.verb not in
+                                  discovery.subresource(call.resource, asked.subresource)[3]):
             raise _not_allowed()
         if ((asked.verb == "create") == bool(asked.name) and asked.verb not in ("list", "watch", "deletecollection")) \
                 or (asked.verb in ("update", "patch", "delete", "get") and not asked.name):
@@ -173,11 +197,18 @@ class Resources:
         return bodies.decode(call.resource, call.asked.api_version, raw, call.asked.options.field_validation)
 
     async def _create(self, call: Call) -> web.StreamResponse:
+        write_options.check(call.asked)
         decoded = self._decode(call, call.raw)
+        if isinstance(decoded.obj, core.Binding):
+            return await self._bound(call, decoded.obj.metadata.name, decoded.obj)
+        if call.resource.virtual:
+            made = self._virtual.create(call.resource, call.asked.namespace, decoded.obj, call.user)
+            return http_answers.answer(call.http, call.view.object(codec.encode(made)), 201, warnings=decoded.warnings)
         record = await self._service.create(call.resource, call.asked.namespace, decoded.obj, call.write)
         return http_answers.answer(call.http, call.view.object(record.value), 201, warnings=decoded.warnings)
 
     async def _update(self, call: Call) -> web.StreamResponse:
+        write_options.check(call.asked)
         decoded = self._decode(call, call.raw)
         asked = call.asked
         record = await self._service.update(call.resource, asked.namespace, asked.name, lambda old: decoded.obj,
@@ -186,7 +217,10 @@ class Resources:
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         asked = call.asked
-        media = patch_type(call.content_type)
+        media = patch_type(call.content_type, call.resource)
+        write_options.check(asked, applies=media == service_apply.MEDIA_TYPE)
+        if media == service_apply.MEDIA_TYPE:
+            return await self._apply(call)
         body = bodies.read(call.body, "application/json")
         warnings: list[str] = []
 
@@ -201,6 +235,20 @@ class Resources:
         record = await self._service.update(call.resource, asked.namespace, asked.name, change, call.write)
         return http_answers.answer(call.http, call.view.object(record.value), warnings=warnings)
 
+    async def _apply(self, call: Call) -> web.StreamResponse:
+        asked = call.asked
+        done = await service_apply.put(self._service, call.resource, asked.namespace, asked.name, _configuration(call),
+                                       call.write, lambda: self._may_create(call))
+        return http_answers.answer(call.http, call.view.object(done.record.value), 201 if done.created else 200,
+                                   warnings=done.warnings)
+
+    def _may_create(self, call: Call) -> None:
+        """Raise errors.Forbidden for who may patch and not create: a patch that applies does either."""
+        wanted = dataclasses.replace(call.asked, verb="create")
+        decision = self._allowed(call.user, wanted)
+        if not decision.allowed:
+            raise authorize.forbidden(call.user, wanted, decision.reason)
+
     def _delete_options(self, call: Call) -> deletion.DeleteOptions:
         options = call.asked.options
         policy_name = options.propagation_policy
@@ -213,7 +261,7 @@ class Resources:
     async def _delete(self, call: Call) -> web.StreamResponse:
         resource, asked = call.resource, call.asked
         done = await self._service.delete(resource, asked.namespace, asked.name, self._delete_options(call), call.write)
-        if not done.removed or resource.type is core.Pod:
+        if not done.removed or resource.returns_deleted:
             return http_answers.answer(call.http, call.view.object(done.record.value))
         uid = msgspec.json.decode(done.record.value, type=meta.Object).metadata.uid
         return http_answers.as_json(call.http, render.success(
@@ -234,6 +282,11 @@ class Resources:
         if asked.verb not in ("update", "patch"):
             raise _not_allowed()
         media = patch_type(call.content_type) if asked.verb == "patch" else ""
+        write_options.check(asked, applies=media == service_apply.MEDIA_TYPE)
+        if media == service_apply.MEDIA_TYPE:
+            applied = await service_apply.put_scale(self._service, resource, asked.namespace, asked.name,
+                                                    _configuration(call), call.write)
+            return http_answers.as_json(call.http, service_subresources.scale_of(resource, applied.record))
         body = bodies.read(call.body, "application/json" if media else call.content_type)
 
         def change(current: autoscaling.Scale) -> autoscaling.Scale:
@@ -245,20 +298,29 @@ class Resources:
         return http_answers.as_json(call.http, done.scale)
 
     async def _bind(self, call: Call) -> web.StreamResponse:
-        await service_subresources.bind(self._service, call.asked.namespace, call.asked.name,
-                                        codec.decode_struct(core.Binding, call.raw), dry_run=call.asked.options.dry_run)
+        return await self._bound(call, call.asked.name, codec.decode_struct(core.Binding, call.raw))
+
+    async def _bound(self, call: Call, pod: str, wanted: core.Binding) -> web.StreamResponse:
+        await service_subresources.bind(self._service, call.asked.namespace, pod, wanted,
+                                        dry_run=call.asked.options.dry_run)
         return http_answers.as_json(call.http, render.success(code=201), 201)
 
     async def _evict(self, call: Call) -> web.StreamResponse:
         asked = call.asked
-        await service_subresources.evict(self._service, asked.namespace, asked.name,
-                                         codec.decode_struct(policy.Eviction, call.raw), call.write)
+        await service_eviction.evict(self._service, asked.namespace, asked.name,
+                                     codec.decode_struct(policy.Eviction, call.raw), call.write)
         return http_answers.as_json(call.http, render.success(code=201), 201)
 
     async def _token(self, call: Call) -> web.StreamResponse:
-        made = service_subresources.token(self._service, call.asked.namespace, call.asked.name, call.raw,
-                                          self._sign_token)
+        made = account_tokens.answer(self._service.lookup, call.asked.namespace, call.asked.name, call.raw, call.user,
+                                     self._sign_token)
         return http_answers.as_json(call.http, made, 201)
+
+
+def _configuration(call: Call) -> service_apply.Configuration:
+    options = call.asked.options
+    return service_apply.Configuration(body=service_apply.read(call.body), force=options.force,
+                                       field_validation=options.field_validation)
 
 
 def _check_scope(asked: ResourceRequest, resource: scheme.Resource) -> None:
@@ -272,12 +334,23 @@ def _check_scope(asked: ResourceRequest, resource: scheme.Resource) -> None:
             raise _not_allowed()
 
 
-def patch_type(content_type: str) -> str:
+def deprecation(resource: scheme.Resource, api_version: str) -> str:
+    """Return what a client of an old version is told; empty for others."""
+    if isinstance(resource, custom.CustomResource):
+        version = resource.version_of(api_version)
+        return version.warning if version else ""
+    return deprecations.warning(api_version, resource.kind)
+
+
+def patch_type(content_type: str, resource: scheme.Resource | None = None) -> str:
     """Return the kind of patch. Raises errors.UnsupportedMediaType."""
     media = bodies.media_type(content_type)
-    if media not in PATCH_TYPES:
+    # What a strategic merge patch does is in the built-in types; nobody can know it of a custom kind.
+    known = tuple(each for each in PATCH_TYPES
+                  if each != STRATEGIC_PATCH or not isinstance(resource, custom.CustomResource))
+    if media not in known:
         raise errors.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types "
-                                          f"include: {', '.join(PATCH_TYPES)}")
+                                          f"include: {', '.join(known)}")
     return media
 
 

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from edge.api import errors
-from edge.apiserver import service_watch, watching
+from edge.apiserver import audit, service_watch, watching
 from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
@@ -46,7 +46,7 @@ class Streamer:
             raise errors.TooManyRequests(f"{MOST_WATCHES} watches are open, try again later",
                                          details={"retryAfterSeconds": 1})
         notices = service_watch.watch(self._service, view.resource, namespace, asked.options, asked.api_version)
-        response = web.StreamResponse()
+        response = web.StreamResponse(headers=audit.headers())
         response.headers["Content-Type"] = view.wanted.content_type
         response.headers["Cache-Control"] = "no-cache, private"
         response.enable_chunked_encoding()

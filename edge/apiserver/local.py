@@ -12,7 +12,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from edge.api import codec, core, meta, scheme
+from edge.api import codec, core, errors, meta, scheme
 from edge.api import patch as patches
 from edge.apiserver import deletion, service_subresources, service_watch, watching
 from edge.apiserver.authenticate import User
@@ -33,18 +33,21 @@ class LocalClient:
         self._service = service
         self._write = Write(user=user, manager="edge-server")
 
+    def resources(self) -> tuple[scheme.Resource, ...]:
+        return self._service.catalog.resources()
+
     async def get(self, kind: type[O], name: str, namespace: str = "") -> O:
-        resource = scheme.of_type(kind)
+        resource = self._of_type(kind)
         return self._typed(kind, self._service.get(resource, namespace, name))
 
     async def list(self, kind: type[O], namespace: str = "", *, labels: str = "", fields: str = "") -> Listing[O]:
-        found = self._service.list(scheme.of_type(kind), namespace,
+        found = self._service.list(self._of_type(kind), namespace,
                                    Options(label_selector=labels, field_selector=fields))
         return Listing(tuple(self._typed(kind, record) for record in found.records), str(found.revision))
 
     async def watch(self, kind: type[O], namespace: str = "", *, resource_version: str, labels: str = "",
                     fields: str = "") -> AsyncIterator[WatchEvent[O]]:
-        resource = scheme.of_type(kind)
+        resource = self._of_type(kind)
         options = Options(label_selector=labels, field_selector=fields, resource_version=resource_version,
                           bookmarks=True, timeout_seconds=_FOREVER_SECONDS)
         async with contextlib.aclosing(service_watch.watch(self._service, resource, namespace, options)) as notices:
@@ -53,7 +56,7 @@ class LocalClient:
                     yield WatchEvent(notice.type, self._of_notice(kind, notice))
 
     async def create(self, obj: O) -> O:
-        record = await self._service.create(scheme.of_type(type(obj)), obj.metadata.namespace, obj, self._write)
+        record = await self._service.create(self._of_type(type(obj)), obj.metadata.namespace, obj, self._write)
         return self._typed(type(obj), record)
 
     async def update(self, obj: O) -> O:
@@ -64,7 +67,7 @@ class LocalClient:
 
     async def patch(self, kind: type[O], name: str, namespace: str, patch: dict[str, Any], *,
                     subresource: str = "") -> O:
-        resource = scheme.of_type(kind)
+        resource = self._of_type(kind)
 
         def change(old: meta.Object) -> meta.Object:
             return codec.decode(resource, patches.merge_patch(codec.to_dict(old), patch))
@@ -74,7 +77,7 @@ class LocalClient:
 
     async def delete(self, kind: type[O], name: str, namespace: str = "", *, uid: str = "",
                      grace_period_seconds: int | None = None, propagation_policy: str = "") -> None:
-        await self._service.delete(scheme.of_type(kind), namespace, name, deletion.DeleteOptions(
+        await self._service.delete(self._of_type(kind), namespace, name, deletion.DeleteOptions(
             uid=uid, grace_period_seconds=grace_period_seconds, propagation_policy=propagation_policy), self._write)
 
     async def bind(self, name: str, namespace: str, node: str, *, uid: str = "") -> None:
@@ -83,13 +86,23 @@ class LocalClient:
         await service_subresources.bind(self._service, namespace, name, wanted)
 
     async def _update(self, obj: O, subresource: str) -> O:
-        resource = scheme.of_type(type(obj))
+        resource = self._of_type(type(obj))
         record = await self._service.update(resource, obj.metadata.namespace, obj.metadata.name, lambda old: obj,
                                             replace(self._write, subresource=subresource))
         return self._typed(type(obj), record)
 
+    def _of_type(self, kind: type[meta.Object]) -> scheme.Resource:
+        """Return the resource. Raises errors.NotFound when its definition has gone."""
+        try:
+            return self._service.catalog.of_type(kind)
+        except KeyError as error:
+            raise errors.NotFound("the server could not find the requested resource", details={}) from error
+
     def _typed(self, kind: type[O], record: Record) -> O:
-        return cast(O, self._service.decode(scheme.of_type(kind), record))
+        resource = self._of_type(kind)
+        if kind is not resource.type:
+            return msgspec.json.decode(record.value, type=kind)  # the metadata alone
+        return cast(O, self._service.decode(resource, record))
 
     def _of_notice(self, kind: type[O], notice: watching.Notice) -> O:
         if notice.type == watching.BOOKMARK:

@@ -30,7 +30,7 @@ def prefix_of(resource: scheme.Resource, namespace: str) -> str:
 
 
 class Lookup:
-    """Typed looks into the store. `changed` must be called after each write."""
+    """Typed looks into the store, always as new as the store itself."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -39,8 +39,9 @@ class Lookup:
         """How often a resource was written, by its prefix."""
         self._listings: dict[tuple[str, str], tuple[int, tuple[meta.Object, ...]]] = {}
         self._derived: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
+        store.observe(self._changed)
 
-    def changed(self, key: str) -> None:
+    def _changed(self, key: str) -> None:
         """Forget what was worked out from objects like the one with this store key."""
         prefix = key[:key.index("/", key.index("/", 1) + 1) + 1]
         self._writes[prefix] = self._writes.get(prefix, 0) + 1

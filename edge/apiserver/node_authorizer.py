@@ -57,7 +57,7 @@ class NodeAuthorizer:
     def _of_pods(self, node: str, request: ResourceRequest) -> Decision:
         if request.subresource or request.verb not in ("get", "list", "watch"):
             return NO
-        if f"spec.nodeName={node}" in request.options.field_selector.replace("==", "=").split(","):
+        if request.verb != "get" and request.options.exactly("spec.nodeName") == node:
             return _YES
         if not request.name:
             return Decision(False, "can only list/watch pods with spec.nodeName field selector")

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
+from edge.api.custom import CustomResource
 from edge.api.scheme import Resource
 from edge.apiserver import discovery, openapi_paths, openapi_protobuf, openapi_schemas
 
@@ -45,9 +46,12 @@ class Documents:
         """Drop what was built, because what is served has changed."""
         self._kept.clear()
 
-    def index(self) -> Document:
-        """Return the answer of `/openapi/v3`: where each group version's document is, with a hash in its address."""
-        return self._keep("index", self._index)
+    def index(self, others: Mapping[str, str] | None = None) -> Document:
+        """Return the answer of `/openapi/v3`: where each group version's document is, with a hash in its address.
+
+        `others` are addresses of documents that are not made here, by path.
+        """
+        return self._keep("index", lambda: self._index(others or {}))
 
     def v3(self, group: str, version: str) -> Document | None:
         """Return the answer of `/openapi/v3/apis/<group>/<version>` (`/openapi/v3/api/v1` for the core group)."""
@@ -74,8 +78,8 @@ class Documents:
             self._kept[key] = Document(gzip.compress(data, 6, mtime=0), etag)
         return self._kept[key]
 
-    def _index(self) -> dict[str, Any]:
-        paths = {}
+    def _index(self, others: Mapping[str, str]) -> dict[str, Any]:
+        paths = {path: {"serverRelativeURL": address} for path, address in others.items()}
         for group, versions in discovery.served(self._resources()).items():
             for version, members in versions.items():
                 path = f"apis/{group}/{version}" if group else f"api/{version}"
@@ -88,6 +92,8 @@ def _fingerprint(version: str, members: Sequence[Resource]) -> str:
     digest = hashlib.sha256(version.encode())
     for member in members:
         digest.update(repr((member.kind, member.plural, member.subresources, member.verbs)).encode())
+        if isinstance(member, CustomResource):
+            digest.update(repr(member.versions).encode())
         for field in msgspec.structs.fields(member.type):
             digest.update(field.encode_name.encode())
     return digest.hexdigest()[:32].upper()

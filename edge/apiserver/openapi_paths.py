@@ -15,7 +15,8 @@ from edge.apiserver import openapi_schemas as schemas
 
 Operation = dict[str, Any]
 
-_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json")
+_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
+            "application/apply-patch+yaml")
 _PARAMETERS: dict[str, tuple[str, str]] = {
     "allowWatchBookmarks": ("boolean", "Send a bookmark from time to time during a watch."),
     "continue": ("string", "Token of the previous page."),
@@ -133,7 +134,7 @@ class Paths:
             return {"type": "string"}
         if verb.action == "list":
             return self.schemas.listing(target.resource, target.group, target.version)
-        if verb.action in ("delete", "deletecollection"):
+        if verb.action == "deletecollection" or (verb.action == "delete" and not target.resource.returns_deleted):
             return self.schemas.fixed(f"{schemas.META}.Status", schemas.STATUS)
         return self._object(target)
 

@@ -12,9 +12,11 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from edge.api import meta
+from edge.api import meta, shapes
+from edge.api.custom import CustomResource, Version
 from edge.api.patch_fields import struct_of, unwrap
 from edge.api.scheme import Resource
+from edge.apiserver import openapi_custom
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
@@ -85,6 +87,8 @@ class Schemas:
 
     def top(self, resource: Resource, group: str, version: str) -> Schema:
         """Return a reference to a resource's own definition in one version, which carries its group, version, kind."""
+        if isinstance(resource, CustomResource):
+            return self._custom(resource, resource.versions[version])
         name = f"{package(group, version)}.{resource.kind}"
         if (group, version) == (resource.group, resource.version):
             name = self.name(resource.type)
@@ -94,11 +98,19 @@ class Schemas:
             self._pending = [(other, kind) for other, kind in self._pending if other != name]
         return self.ref(name)
 
+    def _custom(self, resource: CustomResource, version: Version) -> Schema:
+        """Return a reference to the definition that a user's schema makes."""
+        metadata = self._described(self.struct(meta.ObjectMeta), "Name, labels and identity.")
+        return self.fixed(
+            openapi_custom.name(resource.group, version.name, resource.kind),
+            openapi_custom.definition(version.described, resource.group, version.name, resource.kind,
+                                      metadata=metadata, v3=self._v3, prunes=version.prunes))
+
     def listing(self, resource: Resource, group: str, version: str) -> Schema:
         """Return a reference to the definition of a resource's list."""
         item = self.top(resource, group, version)
         name = item["$ref"].rpartition("/")[2] + "List"
-        gvk = [{"group": group, "version": version, "kind": f"{resource.kind}List"}]
+        gvk = [{"group": group, "version": version, "kind": resource.list_kind}]
         list_meta = self.fixed(f"{META}.ListMeta", LIST_META)
         return self.fixed(name, {
             "description": f"A list of {resource.plural}.", "type": "object", "required": ["items"],
@@ -114,12 +126,16 @@ class Schemas:
             bare, extra = unwrap(field.type)
             schema = self._described(self._of(bare, field.encode_name), _text(field.type))
             schema |= {mark: extra[key] for key, mark in _MARKS.items() if key in extra}
+            if (kind.__name__, field.encode_name) in shapes.ATOMIC_MAPS:
+                schema["x-kubernetes-map-type"] = "atomic"
             properties[field.encode_name] = schema
             if extra.get("required"):
                 required.append(field.encode_name)
         schema = {"description": " ".join(inspect.cleandoc(kind.__doc__ or kind.__name__).split()), "type": "object"}
         if required:
             schema["required"] = sorted(required)
+        if kind.__name__ in shapes.ATOMIC_STRUCTS:
+            schema["x-kubernetes-map-type"] = "atomic"
         return schema | ({"properties": properties} if properties else {})
 
     def _described(self, schema: Schema, text: str) -> Schema:
@@ -154,6 +170,8 @@ class Schemas:
             v3: Schema = {"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"}
             return self.fixed(INT_OR_STRING, {"description": "A number, or a text such as a percentage or a port name."}
                               | (v3 if self._v3 else {"type": "string", "format": "int-or-string"}))
+        if kinds == {int, float}:
+            return {"type": "number", "format": "double"}
         if kinds == {int, str, float}:
             v3 = {"oneOf": [{"type": "string"}, {"type": "number"}]}
             return self.fixed(QUANTITY, {"description": "A decimal number with a suffix, such as 500m or 64Mi."}

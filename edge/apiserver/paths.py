@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 
-from edge.api import errors
+from edge.api import errors, fields
 
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
@@ -36,6 +36,13 @@ class Options:
     propagation_policy: str = ""
     orphan_dependents: bool | None = None
 
+    def exactly(self, field: str) -> str:
+        """Return the value the field selector restricts a field to, or "" when it does not."""
+        try:
+            return fields.parse(self.field_selector).exact(field) or "" if self.field_selector else ""
+        except errors.BadRequest:
+            return ""  # said when the selector is used
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceRequest:
@@ -58,8 +65,10 @@ class ResourceRequest:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-def parse(method: str, path: str, query: str = "") -> ResourceRequest | None:
+def parse(method: str, path: str, query: str = "", *, deep: bool = False) -> ResourceRequest | None:
     """Return the request, or None when the path names no resource.
+
+    `deep` takes what follows a subresource as a part of it, as other servers may have it.
 
     Raises:
         errors.BadRequest: for a query that does not parse.
@@ -69,7 +78,7 @@ def parse(method: str, path: str, query: str = "") -> ResourceRequest | None:
     if split is None:
         return None
     group, version, rest = split
-    namespace, resource, name, subresource, tail = _resource(rest)
+    namespace, resource, name, subresource, tail = _resource(rest, deep=deep)
     if not resource:
         return None
     verb = _VERBS.get(method)
@@ -120,7 +129,7 @@ def _group_version(path: str) -> tuple[str, str, list[str]] | None:
     return None
 
 
-def _resource(segments: list[str]) -> tuple[str, str, str, str, str]:
+def _resource(segments: list[str], *, deep: bool = False) -> tuple[str, str, str, str, str]:
     """Return namespace, resource, name, subresource and the rest."""
     namespace = ""
     about_namespace = len(segments) < 3 or (len(segments) == 3 and segments[2] in NAMESPACE_SUBRESOURCES)
@@ -131,7 +140,7 @@ def _resource(segments: list[str]) -> tuple[str, str, str, str, str]:
     parts = [unquote(segment) for segment in segments[:3]] + ["", "", ""]
     tail = "/".join(segments[3:])
     # A slash that was written as %2F is part of a name, and no name has one.
-    if (tail and parts[2] != "proxy") or any("/" in part for part in (namespace, *parts)):
+    if (tail and parts[2] != "proxy" and not deep) or any("/" in part for part in (namespace, *parts)):
         return "", "", "", "", ""
     return namespace, parts[0], parts[1], parts[2], tail
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from edge.api import errors, times
-from edge.apiserver.protobuf_fields import MESSAGES
+from edge.apiserver.protobuf_fields import INLINE, MESSAGES
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
@@ -44,7 +44,9 @@ def decode(body: bytes) -> dict[str, Any]:
             # The same name with other numbers.
             raise errors.UnsupportedMediaType(f"{api_version} Event is not accepted as {MEDIA_TYPE}; "
                                               "send application/json")
-        return {"apiVersion": api_version, "kind": kind, **_message(kind, _bytes(envelope.get(2, b"")), 0)}
+        named = f"{api_version} {kind}"
+        message = named if named in MESSAGES else kind
+        return {"apiVersion": api_version, "kind": kind, **_message(message, _bytes(envelope.get(2, b"")), 0)}
     except (ValueError, IndexError, OverflowError) as error:
         raise errors.BadRequest(f"unable to decode protobuf body: {error}") from error
 
@@ -76,8 +78,12 @@ def _message(kind: str, data: bytes, depth: int) -> dict[str, Any]:
             found.setdefault(name, {})[key] = item
             continue
         item = _value(shape, value, depth)
-        if repeats:
+        if name == INLINE:
+            found.update(item)
+        elif repeats:
             found.setdefault(name, []).append(item)
+        elif not name:
+            found.update(item)
         elif item is not None:
             found[name] = item
     return found

@@ -98,11 +98,15 @@ class Index:
                  bindings: Iterable[rbac.RoleBinding] = (),
                  cluster_bindings: Iterable[rbac.ClusterRoleBinding] = ()) -> None:
         self._rules: dict[RoleKey, tuple[rbac.PolicyRule, ...]] = {}
-        for role in (*roles, *cluster_roles):
+        for role in roles:
             self._rules[role.metadata.namespace, role.metadata.name] = role.rules
+        for cluster_role in cluster_roles:
+            self._rules["", cluster_role.metadata.name] = cluster_role.rules
         self._compiled: dict[RoleKey, Compiled] = {}
         self._granted: dict[str, dict[Subject, list[Grant]]] = {}
-        for binding in (*cluster_bindings, *bindings):
+        for cluster_binding in cluster_bindings:
+            self._file(cluster_binding)
+        for binding in bindings:
             self._file(binding)
 
     def allowed(self, user: User, request: ResourceRequest) -> Decision:

@@ -11,7 +11,7 @@ import msgspec
 from edge.api import scheme
 from edge.apiserver import content, tables
 from edge.apiserver.content import Wanted
-from edge.apiserver.service import Listing
+from edge.apiserver.listing import Listing
 
 
 class _Metadata(msgspec.Struct):
@@ -72,7 +72,8 @@ class View:
         """Return objects as a Table, which is what `kubectl get` prints."""
         metadata = list_metadata(listing) if listing else {"resourceVersion": revision}
         body = tables.table(self.resource, [_dict.decode(value) for value in values], self._now(),
-                            include_object=self._include, metadata=metadata, header=columns)
+                            api_version=self.api_version, include_object=self._include, metadata=metadata,
+                            header=columns)
         body["apiVersion"] = f"meta.k8s.io/{self.wanted.version}"
         return msgspec.json.encode(body)
 

@@ -13,25 +13,33 @@ from typing import Any
 
 import msgspec
 
-from edge.api import errors, fields, labels, scheme
+from edge.api import custom, errors, fields, labels, scheme
 
 _COMMON = ("metadata.name", "metadata.namespace")
 _INVOLVED = tuple(f"involvedObject.{name}" for name in
                   ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath"))
+_REGARDING = {name.replace("involvedObject", "regarding"): name for name in _INVOLVED}
+"""How events.k8s.io/v1 calls them."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
     "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
             "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"),
-    "Event": (*_INVOLVED, "reason", "reportingComponent", "source", "type"),
+    "Event": (*_INVOLVED, *_REGARDING, "reason", "reportingComponent", "reportingController", "source",
+              "type"),
     "Node": ("spec.unschedulable",),
     "Namespace": ("status.phase",),
     "Secret": ("type",),
     "Service": ("spec.clusterIP", "spec.type"),
     "ReplicaSet": ("status.replicas",),
+    "ReplicationController": ("status.replicas",),
     "Job": ("status.successful",),
     "CertificateSigningRequest": ("spec.signerName",),
 }
 """What each kind may be selected by, beside its name and namespace."""
-_FALSE_BY_DEFAULT = ("spec.hostNetwork", "spec.unschedulable")
+_ABSENT = {"spec.hostNetwork": "false", "spec.unschedulable": "false", "status.succeeded": "0"}
+"""What a field that is not there counts as; most count as empty."""
+_ELSEWHERE = {"source": "source.component", "status.successful": "status.succeeded",
+              "reportingController": "reportingComponent", **_REGARDING}
+"""Fields that selectors know by another name."""
 
 
 class _Metadata(msgspec.Struct):
@@ -95,21 +103,27 @@ def parse(resource: scheme.Resource, label_selector: str, field_selector: str) -
     by_field = fields.parse(field_selector)
     named = tuple(requirement.field for requirement in by_field.requirements)
     for name in named:
-        if name not in (*_COMMON, *FIELDS.get(resource.kind, ())):
+        if name not in (*_COMMON, *selectable(resource)):
             raise errors.BadRequest(f"field label not supported: {name}")
     return Selection(by_label, by_field, named)
 
 
+def selectable(resource: scheme.Resource) -> tuple[str, ...]:
+    """Return the fields of a kind that a selector may name, beside name and namespace."""
+    if isinstance(resource, custom.CustomResource):
+        return tuple(name for version in resource.versions.values() for name in version.selectable)
+    return FIELDS.get(resource.kind, ())
+
+
 def _value(obj: dict[str, Any], path: str) -> str:
-    if path == "source":
-        path = "source.component"
+    path = _ELSEWHERE.get(path, path)
     node: Any = obj
     for part in path.split("."):
         node = node.get(part) if isinstance(node, dict) else None
     if isinstance(node, bool):
         return "true" if node else "false"
     if node is None:
-        return "false" if path in _FALSE_BY_DEFAULT else ""
+        return _ABSENT.get(path, "")
     return str(node)
 
 

@@ -13,9 +13,21 @@ from typing import Any
 
 import msgspec
 
-from edge.api import codec, core, errors, meta, scheme
-from edge.apiserver import admission, admission_kinds, admit, allocate, bodies, deletion, selection
+from edge.api import codec, core, custom, errors, meta, scheme
+from edge.api.apiextensions import CustomResourceDefinition
+from edge.apiserver import (
+    admission,
+    admission_kinds,
+    admit,
+    allocate,
+    bodies,
+    definitions,
+    deletion,
+    selection,
+    tracking,
+)
 from edge.apiserver.catalog import Catalog
+from edge.apiserver.listing import Listing
 from edge.apiserver.lookup import Lookup, key_of, prefix_of
 from edge.apiserver.paths import Options
 from edge.apiserver.write import BY_SERVER, Write
@@ -34,16 +46,6 @@ Change = Callable[[meta.Object], meta.Object]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
-    """Part of a listing: stored records, the revision they are consistent at, and where to go on."""
-
-    records: tuple[Record, ...]
-    revision: int
-    continue_token: str = ""
-    remaining: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Deletion:
     """What a delete left: the record as it is now, or as it was last."""
 
@@ -59,7 +61,9 @@ class Service:
         self.store = store
         self.clock = clock
         self.lookup = Lookup(store)
-        self.catalog = Catalog()
+        made = definitions.Definitions()
+        self.catalog = Catalog(lambda: self.lookup.derived("custom resources", (CustomResourceDefinition,), lambda: (
+            made.resources(self.lookup.all(CustomResourceDefinition)))))
         self.chain = admit.Chain()
         """Set once, before the first request, by whoever knows the plugins."""
         self._ids = ids
@@ -130,7 +134,12 @@ class Service:
             errors.AlreadyExists, errors.Invalid, errors.NotFound (its namespace), errors.Forbidden (closed namespace,
             or refused by admission).
         """
+        if isinstance(resource, custom.CustomResource) and resource.terminating:
+            raise errors.MethodNotAllowed("create not allowed while custom resource definition is terminating",
+                                          details={})
         obj = self._in_namespace(resource, namespace, obj)
+        if obj.metadata.managed_fields and not write.applied:
+            obj = tracking.forgotten(obj)
         for attempt in range(ATTEMPTS):
             suffix = self._ids.suffix()
             if resource.namespaced:
@@ -141,9 +150,10 @@ class Service:
                 operation="CREATE", resource=resource, namespace=complete.metadata.namespace,
                 name=complete.metadata.name, write=write, obj=complete))
             assert request.obj is not None
-            admission.judge_new(resource, request.obj, write.api_version)
+            made = admission_kinds.settled(request.obj)
+            admission.judge_new(resource, made, write.api_version)
             try:
-                return await self._insert(request)
+                return await self._insert(replace(request, obj=made))
             except store_interface.KeyExists as error:
                 if obj.metadata.name or attempt == ATTEMPTS - 1:
                     raise errors.already_exists(resource.group_resource, complete.metadata.name) from error
@@ -156,11 +166,14 @@ class Service:
         key = key_of(resource, obj.metadata.namespace, obj.metadata.name)
         if self.store.get(key) is not None:
             raise store_interface.KeyExists(key)
-        await self.chain.validate(request)
-        if not isinstance(obj, core.Service):
-            return await self._store_new(resource, key, obj, dry_run)
-        async with self._allocating:
-            return await self._store_new(resource, key, allocate.allocate(obj, self._used(obj)), dry_run)
+        try:
+            await self.chain.validate(request)
+            if not isinstance(obj, core.Service):
+                return await self._store_new(resource, key, obj, dry_run)
+            async with self._allocating:
+                return await self._store_new(resource, key, allocate.allocate(obj, self._used(obj)), dry_run)
+        finally:
+            await self.chain.done(request)
 
     async def _store_new(self, resource: scheme.Resource, key: str, obj: meta.Object, dry_run: bool) -> Record:
         encoded = codec.encode(obj)
@@ -179,13 +192,6 @@ class Service:
         Raises:
             errors.NotFound, errors.Conflict, errors.Invalid, errors.Forbidden (refused by admission).
         """
-        if resource.type is core.Service and not write.subresource:
-            async with self._allocating:
-                return await self._update(resource, namespace, name, change, write)
-        return await self._update(resource, namespace, name, change, write)
-
-    async def _update(self, resource: scheme.Resource, namespace: str, name: str, change: Change,
-                      write: Write) -> Record:
         for _ in range(ATTEMPTS):
             record = self.get(resource, namespace, name)
             old = self.decode(resource, record)
@@ -200,16 +206,30 @@ class Service:
                 obj=admission.merge(resource, new, old, write.subresource)))
             assert request.obj is not None
             merged = admission.judge_change(resource, request.obj, old, write.subresource, write.api_version)
-            await self.chain.validate(replace(request, obj=merged))
-            if isinstance(merged, core.Service) and not write.subresource:
-                merged = allocate.allocate(merged, self._used(merged))
+            request = replace(request, obj=merged)
             try:
-                return await self._replace(record, old, merged, write.dry_run)
+                await self.chain.validate(request)
+                if not isinstance(merged, core.Service) or write.subresource:
+                    return await self._track_and_replace(request, record, new)
+                async with self._allocating:
+                    merged = allocate.allocate(merged, self._used(merged))
+                    return await self._track_and_replace(replace(request, obj=merged), record, new)
             except store_interface.RevisionMismatch:
                 continue
             except store_interface.KeyNotFound as error:
                 raise errors.not_found(resource.group_resource, name) from error
+            finally:
+                await self.chain.done(request)
         raise errors.conflict(resource.group_resource, name)
+
+    async def _track_and_replace(self, request: admit.Attributes, record: Record, new: meta.Object) -> Record:
+        """Write what admission has made of `new`, with who manages which of its fields where that is kept."""
+        old, merged, write = request.old, request.obj, request.write
+        assert old is not None
+        assert merged is not None
+        if old.metadata.managed_fields or new.metadata.managed_fields:
+            merged = tracking.tracked(request.resource, old, new, merged, write, self.clock.now())
+        return await self._replace(record, old, merged, write.dry_run)
 
     async def _replace(self, record: Record, old: meta.Object, new: meta.Object, dry_run: bool) -> Record:
         """Write one update: nothing when nothing changed, a removal when it was the last thing waited for."""
@@ -242,14 +262,17 @@ class Service:
             record = self.get(resource, namespace, name)
             obj = self.decode(resource, record)
             deletion.check(resource, obj, options)
-            await self.chain.validate(admit.Attributes(operation="DELETE", resource=resource, namespace=namespace,
-                                                       name=name, write=write, old=obj, options=options))
+            request = admit.Attributes(operation="DELETE", resource=resource, namespace=namespace, name=name,
+                                       write=write, old=obj, options=options)
             try:
+                await self.chain.validate(request)
                 return await self._delete(record, deletion.decide(obj, options, self.clock.now()), options.dry_run)
             except store_interface.RevisionMismatch:
                 continue
             except store_interface.KeyNotFound as error:
                 raise errors.not_found(resource.group_resource, name) from error
+            finally:
+                await self.chain.done(request)
         raise errors.conflict(resource.group_resource, name)
 
     async def _delete(self, record: Record, outcome: deletion.Outcome, dry_run: bool) -> Deletion:
@@ -282,11 +305,9 @@ class Service:
 
     async def _committed(self, write: Awaitable[Record]) -> Record:
         try:
-            record = await write
+            return await write
         except store_interface.StoreUnavailable as error:
             raise errors.Unavailable(f"the store cannot take writes: {error}") from error
-        self.lookup.changed(record.key)
-        return record
 
     def _in_namespace(self, resource: scheme.Resource, namespace: str, obj: meta.Object) -> meta.Object:
         """Return the object with the namespace of the request, which it may repeat but not contradict."""

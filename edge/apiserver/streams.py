@@ -16,7 +16,7 @@ from aiohttp import web
 from yarl import URL
 
 from edge.api import core, discovery, errors, scheme
-from edge.apiserver import http_answers, stream_targets, streams_tunnel
+from edge.apiserver import audit, stream_targets, streams_tunnel
 from edge.apiserver.paths import Options, ResourceRequest
 from edge.apiserver.service import Service
 from edge.apiserver.stream_targets import Target
@@ -130,7 +130,7 @@ class Streams:
         try:
             if asked.subresource != "proxy" and answer.status >= 400:
                 raise _refused(answer.status, await answer.content.read(_LARGEST_ERROR_BYTES))
-            response = web.StreamResponse(status=answer.status, reason=answer.reason)
+            response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=audit.headers())
             for name, value in answer.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     response.headers.add(name, value)
@@ -155,7 +155,7 @@ class Streams:
             status = int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.") else 502
             if status != 101:
                 raise _refused(status, await agent.body(_content_length(head), ANSWER_SECONDS))
-            return await self._tunnel(request, agent, head)
+            return await streams_tunnel.hand_over(request, agent, head, self._pipes)
         except (ConnectionError, TimeoutError) as error:
             raise errors.ApiError(f"error dialing backend: {_words(error)}") from error
         finally:
@@ -178,28 +178,6 @@ class Streams:
 
     async def _agent_head(self, agent: streams_tunnel.Pipe) -> bytes:
         return await agent.head(ANSWER_SECONDS)
-
-    async def _tunnel(self, request: web.BaseRequest, agent: streams_tunnel.Pipe, head: bytes) -> web.StreamResponse:
-        """Take the client's connection away from aiohttp and carry bytes until it ends."""
-        transport = request.transport
-        if transport is None:
-            raise ConnectionResetError("the client went away")
-        handler = request.protocol
-        client = streams_tunnel.Pipe()
-        client.connection_made(transport)
-        # What the client sent behind its request already sits in aiohttp's buffer.
-        client.kept += getattr(handler, "_message_tail", b"")
-        transport.set_protocol(client)
-        transport.write(head)
-        transport.resume_reading()
-        self._pipes.add(client)
-        try:
-            await streams_tunnel.carry(client, agent)
-        finally:
-            self._pipes.discard(client)
-            # aiohttp no longer hears of this connection; tell it that it is over.
-            handler.connection_lost(None)
-        return http_answers.Taken()
 
 
 def _passed_on(request: web.BaseRequest) -> list[tuple[str, str]]:

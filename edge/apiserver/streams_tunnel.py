@@ -8,6 +8,10 @@ from __future__ import annotations
 import asyncio
 from typing import cast
 
+from aiohttp import web
+
+from edge.apiserver import http_answers
+
 _CLOSE_SECONDS = 5.0
 LARGEST_HEAD_BYTES = 64 * 1024
 
@@ -105,3 +109,29 @@ async def carry(client: Pipe, agent: Pipe) -> None:
             wait.cancel()
             if not end.closed.is_set() and end.transport is not None:
                 end.transport.abort()
+
+
+async def hand_over(request: web.BaseRequest, far: Pipe, head: bytes, pipes: set[Pipe]) -> web.StreamResponse:
+    """Take the client's connection away from aiohttp, send it the far end's head, and carry bytes until it ends.
+
+    While it lasts the client's end is one of `pipes`.
+    """
+    transport = request.transport
+    if transport is None:
+        raise ConnectionResetError("the client went away")
+    handler = request.protocol
+    client = Pipe()
+    client.connection_made(transport)
+    # What the client sent behind its request already sits in aiohttp's buffer.
+    client.kept += getattr(handler, "_message_tail", b"")
+    transport.set_protocol(client)
+    transport.write(head)
+    transport.resume_reading()
+    pipes.add(client)
+    try:
+        await carry(client, far)
+    finally:
+        pipes.discard(client)
+        # aiohttp no longer hears of this connection; tell it that it is over.
+        handler.connection_lost(None)
+    return http_answers.Taken()

@@ -52,7 +52,7 @@ def transition(resource: scheme.Resource, selected: Selection, event: Event) -> 
         return Notice(MODIFIED if before else ADDED, record.key, record.value, record.revision)
     if not before or event.previous is None:
         return None
-    last = msgspec.json.decode(event.previous, type=resource.type)
+    last = codec.decode_bytes(resource, event.previous)
     return Notice(DELETED, record.key, codec.encode(admission.with_revision(last, str(record.revision))),
                   record.revision)
 

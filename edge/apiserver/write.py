@@ -20,6 +20,17 @@ class Write:
     """The version the client speaks; empty means the stored one."""
     subresource: str = ""
     dry_run: bool = False
+    applied: bool = False
+    """Server-side apply has worked out the managed fields; they are stored as they are."""
+    through: str = ""
+    """The subresource that a write came through which goes on as one of the main resource: scale."""
+    warnings: list[str] | None = None
+    """Collects what the client should be told beside the answer; None drops it."""
+
+    def warn(self, text: str) -> None:
+        """Tell the client something it should know, once; the write goes on."""
+        if self.warnings is not None and text not in self.warnings:
+            self.warnings.append(text)
 
 
 BY_SERVER = Write(manager="edge-server")

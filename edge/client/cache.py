@@ -48,6 +48,8 @@ class Cache(Generic[O]):
         self._view: view.View[O] = view.View()
         self._listeners: list[Listener[O]] = []
         self._version = ""
+        self._task: asyncio.Task[Any] | None = None
+        self._stopped = False
         for name, function in (("namespace", view.by_namespace), ("owner", view.by_owner),
                                ("controller", view.by_controller), ("node", view.by_node)):
             self._view.add_index(name, function)
@@ -81,10 +83,25 @@ class Cache(Generic[O]):
         self._listeners.append(listener)
 
     async def run(self) -> None:
-        """List and watch until canceled."""
+        """List and watch until canceled or stopped."""
+        self._task = asyncio.current_task()
+        try:
+            await self._keep_up()
+        except asyncio.CancelledError:
+            if not self._stopped or self._task is None:
+                raise
+            self._task.uncancel()
+
+    def stop(self) -> None:
+        """End `run`, for a kind that is no longer served."""
+        self._stopped = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _keep_up(self) -> None:
         failures = 0
         self._version = ""
-        while True:
+        while not self._stopped:
             began, version = self._clock.monotonic(), self._version
             try:
                 if not self._version:
@@ -143,6 +160,12 @@ class SharedCaches:
             found = self._caches[kind] = Cache(self._client, kind, clock=self._clock, ids=self._ids)
             self._start(f"cache {kind.__name__}", found.run)
         return cast("Cache[O]", found)
+
+    def drop(self, kind: type[meta.Object]) -> None:
+        """Stop and forget the cache of a kind that is no longer served."""
+        found = self._caches.pop(kind, None)
+        if found is not None:
+            found.stop()
 
     async def synced(self) -> None:
         """Wait until every cache asked for so far has its first listing."""

@@ -81,6 +81,9 @@ class HttpClient:
         if session:
             await session.close()
 
+    def resources(self) -> tuple[scheme.Resource, ...]:
+        return scheme.resources()
+
     async def get(self, kind: type[O], name: str, namespace: str = "") -> O:
         return _decode(kind, await self._send(requests.get(scheme.of_type(kind), name, namespace)))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from edge.api import meta
+from edge.api.resource import Resource
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the one letter every signature here uses
 
@@ -33,6 +34,10 @@ class WatchEvent(Generic[O]):
 
 class Client(Protocol):
     """Typed verbs. A kind is named by its Struct type: `await client.get(core.Pod, "web", "default")`."""
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return what the server serves, as far as it is known here: the same tuple until that changes."""
+        ...
 
     async def get(self, kind: type[O], name: str, namespace: str = "") -> O: ...
 

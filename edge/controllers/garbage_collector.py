@@ -10,7 +10,8 @@ from datetime import datetime
 
 import msgspec
 
-from edge.api import core, meta, scheme
+from edge.api import core, custom, meta, scheme
+from edge.api.resource import Resource
 from edge.controllers import indexes, interface, plan
 from edge.controllers.settings import Settings
 
@@ -18,9 +19,9 @@ FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
 
 
-def kinds() -> tuple[type[meta.Object], ...]:
+def kinds(resources: Iterable[Resource]) -> tuple[type[meta.Object], ...]:
     """Return every kind that may own or be owned."""
-    return tuple(resource.type for resource in scheme.resources()
+    return tuple(custom.named_by(resource) for resource in resources
                  if "watch" in resource.verbs and resource.type is not core.Event)
 
 
@@ -28,27 +29,28 @@ def controller(_settings: Settings) -> interface.Controller:
     """Return the controller as the loop runs it."""
     return interface.Controller(
         name="garbage_collector", reconcile=reconcile,
-        sources=tuple(interface.Source(kind, _changed, on_delete=_gone) for kind in kinds()))
+        sources=tuple(interface.Source(kind, _changed, on_delete=_gone) for kind in kinds(scheme.resources())),
+        custom_source=lambda resource: interface.Source(resource.stub, _changed, on_delete=_gone))
 
 
 def _changed(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
     m = obj.metadata
     if m.deletion_timestamp is not None:
         owners = tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
-                       if ref.block_owner_deletion and (owner := _owner(ref, m.namespace)).kind is not None)
+                       if ref.block_owner_deletion and (owner := _owner(ref, m.namespace, view)).kind is not None)
         return (interface.key_of(obj), *owners)
-    if m.owner_references and any(not _exists(_owner(ref, m.namespace), view) for ref in m.owner_references):
+    if m.owner_references and any(not _exists(_owner(ref, m.namespace, view), view) for ref in m.owner_references):
         return (interface.key_of(obj),)
-    if any(ref.block_owner_deletion and _is_waiting(_owner(ref, m.namespace), view) for ref in m.owner_references):
+    if any(ref.block_owner_deletion and _is_waiting(_owner(ref, m.namespace, view), view) for ref in m.owner_references):
         return tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
-                     if (owner := _owner(ref, m.namespace)).kind is not None)
+                     if (owner := _owner(ref, m.namespace, view)).kind is not None)
     return ()
 
 
 def _gone(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
     dependents = tuple(interface.key_of(dependent) for dependent in _dependents(obj, view))
     waiting = tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in obj.metadata.owner_references
-                    if (owner := _owner(ref, obj.metadata.namespace)).kind is not None)
+                    if (owner := _owner(ref, obj.metadata.namespace, view)).kind is not None)
     return dependents + waiting
 
 
@@ -69,7 +71,7 @@ def reconcile(key: interface.Key, view: interface.View, _now: datetime) -> plan.
 
 def _collect(obj: meta.Object, view: interface.View) -> plan.Plan:
     m = obj.metadata
-    owners = tuple(_owner(ref, m.namespace) for ref in m.owner_references)
+    owners = tuple(_owner(ref, m.namespace, view) for ref in m.owner_references)
     if not owners or any(_exists(owner, view) for owner in owners):
         return plan.Plan()
     return plan.Plan((plan.Collect(type(obj), m.name, m.namespace, m.uid, owners),))
@@ -92,7 +94,7 @@ def _foreground(obj: meta.Object, view: interface.View) -> plan.Plan:
     for dependent in dependents:
         others = [ref for ref in dependent.metadata.owner_references if ref.uid != obj.metadata.uid]
         if dependent.metadata.deletion_timestamp is None \
-                and not any(_exists(_owner(ref, dependent.metadata.namespace), view) for ref in others):
+                and not any(_exists(_owner(ref, dependent.metadata.namespace, view), view) for ref in others):
             actions.append(plan.delete(dependent, propagation_policy="Foreground"))
     blocking = any(ref.uid == obj.metadata.uid and ref.block_owner_deletion
                    for dependent in dependents for ref in dependent.metadata.owner_references)
@@ -109,16 +111,16 @@ def _without_finalizer(obj: meta.Object, name: str) -> plan.Patch:
 
 
 def _dependents(obj: meta.Object, view: interface.View) -> Iterable[meta.Object]:
-    for kind in kinds():
+    for kind in kinds(view.resources()):
         yield from view.indexed(kind, indexes.OWNERS, obj.metadata.uid)
 
 
-def _owner(ref: meta.OwnerReference, namespace: str) -> plan.Owner:
-    resource = scheme.of_kind(ref.api_version, ref.kind)
+def _owner(ref: meta.OwnerReference, namespace: str, view: interface.View) -> plan.Owner:
+    resource = view.of_kind(ref.api_version, ref.kind)
     if resource is None or (resource.namespaced and not namespace):
         # Of a kind that is not served, or inside a namespace, which nothing outside of one can name.
         return plan.Owner(None, ref.name, "", ref.uid)
-    return plan.Owner(resource.type, ref.name, namespace if resource.namespaced else "", ref.uid)
+    return plan.Owner(custom.named_by(resource), ref.name, namespace if resource.namespaced else "", ref.uid)
 
 
 def _exists(owner: plan.Owner, view: interface.View) -> bool:

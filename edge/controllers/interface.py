@@ -12,6 +12,8 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 
 from edge.api import meta
+from edge.api.custom import CustomResource
+from edge.api.resource import Resource
 from edge.controllers import plan
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
@@ -28,6 +30,14 @@ class Key:
 
 class View(Protocol):
     """What a controller may know: the caches, read-only."""
+
+    def resources(self) -> tuple[Resource, ...]:
+        """Return every resource the server serves, custom ones included."""
+        ...
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        """Return the resource of a reference's `apiVersion` and `kind`, or None."""
+        ...
 
     def get(self, kind: type[O], name: str, namespace: str = "") -> O | None:
         """Return the object, or None."""
@@ -63,6 +73,8 @@ class Controller:
     """Keys to reconcile once at the start; periodic ones ask to be requeued."""
     workers: int = 4
     """Keys reconciled at the same time."""
+    custom_source: Callable[[CustomResource], Source] | None = None
+    """The source for each custom resource, as they come and go."""
 
 
 def key_of(obj: meta.Object) -> Key:

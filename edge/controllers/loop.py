@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from typing import Any, Literal, TypeVar, assert_never, cast
 
 from edge import logs
-from edge.api import errors, meta, scheme
+from edge.api import apiextensions, custom, errors, meta, scheme
+from edge.api.resource import Resource
 from edge.client import cache, recorder, view
 from edge.client.interface import Client
 from edge.clock import Clock, wait
@@ -37,7 +38,7 @@ log = logs.get("controllers")
 def build(client: Client, caches: cache.SharedCaches, clock: Clock, ids: Ids,
           settings: Settings) -> list[tuple[str, Run]]:
     """Return every controller as a name and what to run under it. Needs a running event loop."""
-    seen = CacheView(caches)
+    seen = CacheView(client, caches)
     return [(f"controller {made.name}", Loop(made, client, caches, seen, clock, recorder.Recorder(
         client, clock, ids, component=f"{made.name.replace('_', '-')}-controller")).run)
         for made in registry.controllers(settings)]
@@ -46,8 +47,9 @@ def build(client: Client, caches: cache.SharedCaches, clock: Clock, ids: Ids,
 class CacheView:
     """The shared caches as controllers and expectations see them."""
 
-    def __init__(self, caches: cache.SharedCaches) -> None:
+    def __init__(self, client: Client, caches: cache.SharedCaches) -> None:
         self._shared = caches
+        self._client = client
         self._caches: dict[type[meta.Object], cache.Cache[Any]] = {}
         self._revisions: dict[type[meta.Object], int] = {}
 
@@ -60,21 +62,38 @@ class CacheView:
             found.listen(self._note)
         return cast("cache.Cache[O]", found)
 
+    def drop(self, kind: type[meta.Object]) -> None:
+        """Forget a kind that is no longer served."""
+        if self._caches.pop(kind, None) is not None:
+            self._shared.drop(kind)
+
+    def resources(self) -> tuple[Resource, ...]:
+        return self._client.resources()
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        return scheme.of_kind(api_version, kind) or next(
+            (found for found in custom.among(self._client.resources()) if found.serves(api_version, kind)), None)
+
     def get(self, kind: type[O], name: str, namespace: str = "") -> O | None:
-        return self._of(kind).get(view.key(name, namespace))
+        found = self._of(kind)
+        return None if found is None else found.get(view.key(name, namespace))
 
     def all(self, kind: type[O], namespace: str = "") -> Iterable[O]:
         found = self._of(kind)
+        if found is None:
+            return ()
         return found.by_index("namespace", namespace) if namespace else found.items()
 
     def indexed(self, kind: type[O], index: str, value: str) -> Iterable[O]:
-        return self._of(kind).by_index(index, value)
+        found = self._of(kind)
+        return () if found is None else found.by_index(index, value)
 
     def revision(self, kind: type[meta.Object]) -> int:
         return self._revisions.get(kind, 0)
 
-    def _of(self, kind: type[O]) -> cache.Cache[O]:
-        return cast("cache.Cache[O]", self._caches[kind])
+    def _of(self, kind: type[O]) -> cache.Cache[O] | None:
+        """Return the cache; of a custom kind there is none before its first and after its last moment."""
+        return cast("cache.Cache[O] | None", self._caches.get(kind))
 
     def _note(self, old: meta.Object | None, new: meta.Object | None) -> None:
         obj = new or old
@@ -95,6 +114,7 @@ class Loop:
         self._wake = asyncio.Event()
         self._rounds: set[asyncio.Task[None]] = set()
         self._subscribed = False
+        self._customs: set[type[meta.Object]] = set()
         self._fault: BaseException | None = None
         """What a round raised unexpectedly; raised by `run`, so that it is logged and the loop begins anew."""
 
@@ -123,6 +143,21 @@ class Loop:
             self._seen.prepare(source.kind)
         for source in self._controller.sources:
             self._seen.prepare(source.kind).listen(self._listener(source))
+        if self._controller.custom_source is not None:
+            self._seen.prepare(apiextensions.CustomResourceDefinition).listen(lambda old, new: self._follow_kinds())
+
+    def _follow_kinds(self) -> None:
+        """Listen to the custom kinds there are now, and no longer to those that have gone."""
+        assert self._controller.custom_source is not None
+        sources = {source.kind: source for source in map(
+            self._controller.custom_source, custom.among(self._client.resources()))}
+        for kind in [kind for kind in self._customs if kind not in sources]:
+            self._customs.discard(kind)
+            self._seen.drop(kind)
+        for kind, source in sources.items():
+            if kind not in self._customs:
+                self._customs.add(kind)
+                self._seen.prepare(kind).listen(self._listener(source))
 
     def _listener(self, source: interface.Source) -> Callable[[meta.Object | None, meta.Object | None], None]:
         def changed(old: meta.Object | None, new: meta.Object | None) -> None:
@@ -225,7 +260,7 @@ class Loop:
             case plan.Collect():
                 await self._collect(key, action)
             case plan.Purge():
-                return await self._purge(action.namespace)
+                return await self._purge(action)
             case plan.Emit():
                 await self._emit(action, "")
             case _:
@@ -268,24 +303,25 @@ class Loop:
             return False
         return owner.uid in ("", found.metadata.uid)
 
-    async def _purge(self, namespace: str) -> Outcome:
-        """Delete everything in the namespace. What ends at once is gone in the second look; else: again, later."""
+    async def _purge(self, wanted: plan.Purge) -> Outcome:
+        """Delete all that is meant. What ends at once is gone in the second look; else: again, later."""
+        kinds = (wanted.kind,) if wanted.kind else tuple(
+            custom.named_by(resource) for resource in self._client.resources()
+            if resource.namespaced and {"list", "delete"} <= set(resource.verbs))
         for _ in range(2):
-            if await self._purge_once(namespace) == 0:
+            if await self._purge_once(kinds, wanted.namespace) == 0:
                 return "done"
         return "again"
 
-    async def _purge_once(self, namespace: str) -> int:
+    async def _purge_once(self, kinds: Iterable[type[meta.Object]], namespace: str) -> int:
         left = 0
-        for resource in scheme.resources():
-            if not resource.namespaced or not {"list", "delete"} <= set(resource.verbs):
-                continue
-            for obj in (await self._client.list(resource.type, namespace)).items:
+        for kind in kinds:
+            for obj in (await self._client.list(kind, namespace)).items:
                 left += 1
                 if obj.metadata.deletion_timestamp is None:
                     m = obj.metadata
                     try:
-                        await self._client.delete(resource.type, m.name, namespace, uid=m.uid,
+                        await self._client.delete(kind, m.name, m.namespace, uid=m.uid,
                                                   propagation_policy="Background")
                     except (errors.NotFound, errors.Conflict):
                         continue  # Gone, or made anew: the next look tells.

@@ -99,9 +99,10 @@ class Collect:
 
 @dataclass(frozen=True, slots=True)
 class Purge:
-    """Delete everything in a namespace; the actions after it wait until nothing is left."""
+    """Delete everything in a namespace, or everything of a kind; the actions after it wait until nothing is left."""
 
-    namespace: str
+    namespace: str = ""
+    kind: type[meta.Object] | None = None
 
 
 Action = Create | Update | UpdateStatus | Patch | Delete | Collect | Purge | Emit

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from edge.controllers import (
+    clusterrole_aggregation,
     daemonset,
+    definition_cleanup,
     deployment,
+    disruption,
     endpoints,
     endpointslice,
     event_expiry,
@@ -15,6 +18,8 @@ from edge.controllers import (
     node_lifecycle,
     pod_gc,
     replicaset,
+    resource_quota,
+    service_account_tokens,
     service_load_balancer,
     taint_eviction,
 )
@@ -32,7 +37,12 @@ _ALL = (
     node_lifecycle.controller,
     taint_eviction.controller,
     pod_gc.controller,
+    resource_quota.controller,
+    disruption.controller,
     garbage_collector.controller,
+    definition_cleanup.controller,
+    clusterrole_aggregation.controller,
+    service_account_tokens.controller,
     event_expiry.controller,
 )
 

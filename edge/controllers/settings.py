@@ -6,6 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from edge.api import core
+
+SignSecret = Callable[[core.Secret, core.ServiceAccount], str]
+"""Returns the token of a Secret; the same each time."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
@@ -25,5 +30,7 @@ class Settings:
     """Events older than this are deleted."""
     event_limit: int = 2000
     """Events kept at most."""
+    sign_secret: SignSecret | None = None
+    """Makes the tokens of Secrets of type kubernetes.io/service-account-token."""
     root_ca_pem: str = ""
     """The cluster's certificate authority, published as ConfigMap kube-root-ca.crt in every namespace."""

@@ -10,6 +10,7 @@ cryptography package is loaded with the first key.
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -61,6 +62,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     exp: int = 0
     iat: int = 0
     nbf: int = 0
+    jti: str = ""
     kubernetes: dict[str, object] = msgspec.field(default_factory=dict, name="kubernetes.io")
 
 
@@ -73,17 +75,30 @@ class Account:
     uid: str = ""
     pod: str = ""
     pod_uid: str = ""
+    node: str = ""
+    node_uid: str = ""
+    secret: str = ""
+    secret_uid: str = ""
 
 
 def claims(account: Account, *, issued: datetime, seconds: int, audiences: tuple[str, ...] = AUDIENCES) -> Claims:
-    """Return the claims of a token for a service account, bound to a pod when the account names one."""
+    """Return the claims of a token for a service account, bound to what the account names; 0 seconds never end."""
     bound: dict[str, object] = {"namespace": account.namespace,
                                 "serviceaccount": {"name": account.name, "uid": account.uid}}
-    if account.pod:
-        bound["pod"] = {"name": account.pod, "uid": account.pod_uid}
+    for kind, name, uid in (("pod", account.pod, account.pod_uid), ("node", account.node, account.node_uid),
+                            ("secret", account.secret, account.secret_uid)):
+        if name:
+            bound[kind] = {"name": name, "uid": uid}
     start = int(issued.timestamp())
     return Claims(sub=f"system:serviceaccount:{account.namespace}:{account.name}", aud=audiences, iat=start,
-                  exp=start + seconds, kubernetes=bound)
+                  exp=start + seconds if seconds else 0, kubernetes=bound)
+
+
+def with_id(content: Claims) -> Claims:
+    """Return the claims with an id of their own, worked out from them: the same claims have the same one."""
+    digest = hashlib.sha256(msgspec.json.encode(content)).hexdigest()
+    parts = (digest[:8], digest[8:12], f"4{digest[13:16]}", f"8{digest[17:20]}", digest[20:32])
+    return msgspec.structs.replace(content, jti="-".join(parts))
 
 
 def account(found: Claims) -> Account:
@@ -91,8 +106,8 @@ def account(found: Claims) -> Account:
     parts = found.sub.split(":")
     if len(parts) != 4 or parts[:2] != ["system", "serviceaccount"] or not all(parts):
         raise TokenError("the subject is not a service account")
-    uid, (pod, pod_uid) = _entry(found, "serviceaccount")[1], _entry(found, "pod")
-    return Account(parts[2], parts[3], uid, pod, pod_uid)
+    uid = _entry(found, "serviceaccount")[1]
+    return Account(parts[2], parts[3], uid, *_entry(found, "pod"), *_entry(found, "node"), *_entry(found, "secret"))
 
 
 class Signer:
@@ -103,13 +118,21 @@ class Signer:
 
         self._key: ec.EllipticCurvePrivateKey = authority.load_key(key)
         self._public = self._key.public_key()
+        self.key_id = _key_id(self._public)
+
+    def jwk(self) -> dict[str, str]:
+        """Return the public key as a JSON Web Key (RFC 7517), for others who verify tokens."""
+        numbers = self._public.public_numbers()
+        return {"use": "sig", "kty": "EC", "kid": self.key_id, "crv": "P-256", "alg": "ES256",
+                "x": _pack(numbers.x.to_bytes(32, "big")), "y": _pack(numbers.y.to_bytes(32, "big"))}
 
     def sign(self, content: Claims) -> str:
         """Return the token."""
         from cryptography.hazmat.primitives import hashes
         from cryptography.hazmat.primitives.asymmetric import ec, utils
 
-        text = f"{_pack(msgspec.json.encode(_HEADER))}.{_pack(msgspec.json.encode(content))}"
+        header = _HEADER | {"kid": self.key_id}
+        text = f"{_pack(msgspec.json.encode(header))}.{_pack(msgspec.json.encode(content))}"
         der = self._key.sign(text.encode(), ec.ECDSA(hashes.SHA256(), deterministic_signing=True))
         r, s = utils.decode_dss_signature(der)
         return f"{text}.{_pack(r.to_bytes(32, 'big') + s.to_bytes(32, 'big'))}"
@@ -171,6 +194,14 @@ def _entry(found: Claims, kind: str) -> tuple[str, str]:
     if not isinstance(entry, dict):
         return "", ""
     return str(entry.get("name", "")), str(entry.get("uid", ""))
+
+
+def _key_id(key: ec.EllipticCurvePublicKey) -> str:
+    """Return the name Kubernetes gives a key: the hash of its DER form."""
+    from cryptography.hazmat.primitives import serialization
+
+    der = key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return _pack(hashlib.sha256(der).digest())
 
 
 def _pack(content: bytes) -> str:

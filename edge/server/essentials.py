@@ -1,4 +1,6 @@
-"""The objects a cluster is never without: the service `kubernetes`, where it leads, and the bootstrap token."""
+"""The objects a cluster is never without: the service `kubernetes`, where it leads, the bootstrap token, and what
+aggregated API servers trust.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import TypeVar
 import msgspec
 
 from edge.api import core, meta
-from edge.pki import tokens
+from edge.pki import names, tokens
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
 
@@ -44,6 +46,21 @@ def bootstrap_secret(token: tokens.BootstrapToken) -> core.Secret:
         data={key: base64.b64encode(value.encode()).decode() for key, value in values.items()})
 
 
+def extension_authentication(ca_pem: str) -> core.ConfigMap:
+    """Return what aggregated API servers check their callers by: this server, and through it every user.
+
+    https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
+    """
+    lists = {"requestheader-allowed-names": [names.SERVER_USER], "requestheader-username-headers": ["X-Remote-User"],
+             "requestheader-uid-headers": ["X-Remote-Uid"], "requestheader-group-headers": ["X-Remote-Group"],
+             "requestheader-extra-headers-prefix": ["X-Remote-Extra-"]}
+    return core.ConfigMap(
+        api_version="v1", kind="ConfigMap",
+        metadata=meta.ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system"),
+        data={"client-ca-file": ca_pem, "requestheader-client-ca-file": ca_pem,
+              **{key: msgspec.json.encode(value).decode() for key, value in lists.items()}})
+
+
 def repaired(found: O, wanted: O) -> O | None:
     """Return the object with the parts that matter put right, or None when nothing is wrong."""
     fixed: meta.Object
@@ -55,6 +72,8 @@ def repaired(found: O, wanted: O) -> O | None:
             fixed = msgspec.structs.replace(found, spec=wanted.spec)
         case core.Endpoints(), core.Endpoints():
             fixed = msgspec.structs.replace(found, subsets=wanted.subsets)
+        case core.ConfigMap(), core.ConfigMap():
+            fixed = msgspec.structs.replace(found, data=found.data | wanted.data)
         case core.Secret(), core.Secret():
             fixed = msgspec.structs.replace(found, data=found.data | wanted.data)
         case _:

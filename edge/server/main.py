@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from edge import component, config, logs
 from edge.api import meta
-from edge.apiserver import admission_kinds, http, local
+from edge.apiserver import admission_kinds, audit_log, http, local
 from edge.bridge import loop as bridge_loop
 from edge.bridge import surroundings
 from edge.bus import mqtt
@@ -88,9 +88,14 @@ async def run(checked: Checked, clock: Clock, ids: Ids, stop: asyncio.Event | No
         stack.push_async_callback(store.close)
         keys = accounts.Accounts(settings.pki_dir / "sa.key", clock)
         ready: list[bool] = []
+
+        def unready() -> str:
+            return "" if ready else "the caches are not filled yet"
+
         server = http.ApiServer(_api_settings(checked), store, clock, ids, verify_token=keys.verify,
-                                sign_token=keys.sign,
-                                checks={"caches": lambda: "" if ready else "the caches are not filled yet"})
+                                sign_token=keys.sign, signing_keys=keys.keys,
+                                checks={"caches": unready},
+                                parts=lambda: {"scheduler": unready(), "controller-manager": unready(), "etcd-0": ""})
         try:
             await server.start()
         except OSError as error:
@@ -153,7 +158,8 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
 
     supervisor.start("essentials", lambda: loop.keep_essentials(client, _essentials(checked), clock))
     supervisor.start("bridge", run_bridge)
-    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, _controllers(settings, bridge, clock)),
+    controlled = _controllers(settings, keys, bridge, clock)
+    for name, run_part in (*controllers_loop.build(client, caches, clock, ids, controlled),
                            *scheduler_loop.build(client, caches, clock, ids)):
         supervisor.start(name, run_part)
     supervisor.start("certificates", signing.run)
@@ -178,25 +184,30 @@ def _reload(checked: Checked, server: http.ApiServer) -> None:
 
 
 def _api_settings(checked: Checked) -> http.Settings:
-    settings, pki = checked.settings, checked.settings.pki_dir
+    settings, pki, audit = checked.settings, checked.settings.pki_dir, checked.settings.audit
     return http.Settings(
         certificate=pki / "server.crt", key=pki / "server.key", client_ca=pki / "ca.crt", host=settings.listen,
         port=settings.port, agent_ssl=checked.client_ssl, agent_port=settings.agent_port,
+        identity=(pki / "edge-server.crt", pki / "edge-server.key"),
+        audit=audit_log.Settings(path=Path(audit.path) if audit.enabled and audit.path else None,
+                                 max_bytes=audit.max_bytes, files=audit.files, mutating_only=audit.mutating_only),
         admission=admission_kinds.Settings(toleration_seconds=settings.nodes.eviction_seconds))
 
 
-def _controllers(settings: ServerSettings, bridge: bridge_loop.Bridge, clock: Clock) -> controllers_settings.Settings:
+def _controllers(settings: ServerSettings, keys: accounts.Accounts, bridge: bridge_loop.Bridge,
+                 clock: Clock) -> controllers_settings.Settings:
     return controllers_settings.Settings(
         load_balancer_addresses=settings.network.load_balancer_addresses,
         node_monitor_grace_seconds=settings.nodes.grace_seconds,
-        listening_since=lambda: bridge.listening_since or clock.now(),
+        listening_since=lambda: bridge.listening_since or clock.now(), sign_secret=keys.of_secret,
         root_ca_pem=(settings.pki_dir / "ca.crt").read_text())
 
 
 def _essentials(checked: Checked) -> tuple[meta.Object, ...]:
     settings = checked.settings
     wanted: list[meta.Object] = [essentials.kubernetes_service(settings.network.service_cidr, settings.port),
-                                 essentials.kubernetes_endpoints(settings.advertise_address, settings.port)]
+                                 essentials.kubernetes_endpoints(settings.advertise_address, settings.port),
+                                 essentials.extension_authentication((settings.pki_dir / "ca.crt").read_text())]
     if checked.token is not None:
         wanted.append(essentials.bootstrap_secret(checked.token))
     return tuple(wanted)

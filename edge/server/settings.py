@@ -102,6 +102,21 @@ class DiscoverySettings(_Section):
     """Addresses of the interfaces to announce on; advertise_address when empty. Never the uplink's."""
 
 
+class AuditSettings(_Section):
+    """The audit log: who did what through the API."""
+
+    enabled: bool = True
+    """False writes nothing."""
+    path: str = "/run/edge/audit.log"
+    """File of one JSON line for each event; in memory by default, to spare the card. Empty writes nothing."""
+    max_bytes: int = Field(default=4 * 1024 * 1024, ge=4096)
+    """Size at which a new file is begun."""
+    files: int = Field(default=2, ge=1, le=100)
+    """How many files are kept, the current one included."""
+    mutating_only: bool = True
+    """False writes down reads too, not only what changes something or was refused."""
+
+
 class ServerSettings(_Section):
     """Everything about the server."""
 
@@ -129,6 +144,8 @@ class ServerSettings(_Section):
     """When a node counts as gone."""
     discovery: DiscoverySettings = DiscoverySettings()
     """How nodes find the master."""
+    audit: AuditSettings = AuditSettings()
+    """The audit log."""
     bootstrap_token_file: Path | None = None
     """File with the bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}`; without it only tokens made by hand let nodes in."""
     history_seconds: int = Field(default=300, ge=10)

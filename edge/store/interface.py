@@ -145,6 +145,13 @@ class Store(Protocol):
         """
         ...
 
+    def observe(self, changed: Callable[[str], None]) -> None:
+        """Call `changed` with the key of each change as soon as it is visible, before anybody else hears of it.
+
+        It must not wait and must not raise.
+        """
+        ...
+
     async def compact(self, keep: int) -> None:
         """Forget the history but for the last `keep` revisions."""
         ...

@@ -10,7 +10,7 @@ but never reach the disk and do not fail with it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -57,6 +57,7 @@ class SqliteStore:
         for record in contents.records:
             self._index.put(record)
         self._volatile: set[str] = set()
+        self._observers: list[Callable[[str], None]] = []
         self._revision = self._assigned = self._ceiling = contents.revision
         self._history = events.History(contents.revision, max_events=history_events, max_bytes=history_bytes)
         self._watchers = watch.Watchers(watch_buffer, watch_bytes)
@@ -107,6 +108,9 @@ class SqliteStore:
         revision = self._next()
         record = Record(key, encode(revision), revision, before.created)
         return await self._write(events.Change(record, before, deleted=True), key in self._volatile)
+
+    def observe(self, changed: Callable[[str], None]) -> None:
+        self._observers.append(changed)
 
     async def compact(self, keep: int) -> None:
         self._refuse_closed()
@@ -218,6 +222,8 @@ class SqliteStore:
             if write.volatile:
                 self._volatile.add(key)
         self._revision = change.revision
+        for changed in self._observers:
+            changed(key)
         self._watchers.publish(self._history.append(change))
 
 

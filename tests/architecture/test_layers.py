@@ -23,7 +23,6 @@ ENTRY_POINTS = ("edge.server", "edge.lab", "edge.edgectl")
 """Programs that are effects throughout; what is pure in them is small and tested as such."""
 
 VALUES_OF_EFFECTS = {
-    "edge.apiserver.render -> edge.apiserver.service": "for Listing, a value",
     "edge.pki.tokens -> edge.pki.authority": "reads a key with the cryptography package, when the first token comes",
 }
 

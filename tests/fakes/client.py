@@ -43,6 +43,9 @@ class FakeClient:
         self._cuts += 1
         self._wake()
 
+    def resources(self) -> tuple[scheme.Resource, ...]:
+        return scheme.resources()
+
     async def get(self, kind: type[O], name: str, namespace: str = "") -> O:
         self._refuse_when_down()
         found: O | None = self._objects.get((kind, namespace, name))

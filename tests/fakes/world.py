@@ -11,7 +11,8 @@ from typing import Any, TypeVar, assert_never
 
 import msgspec
 
-from edge.api import core, meta, times
+from edge.api import core, meta, scheme, times
+from edge.api.resource import Resource
 from edge.controllers import indexes, interface, plan
 from tests import builders
 
@@ -31,6 +32,12 @@ class World:
             self.put(obj)
 
     # The View.
+
+    def resources(self) -> tuple[Resource, ...]:
+        return scheme.resources()
+
+    def of_kind(self, api_version: str, kind: str) -> Resource | None:
+        return scheme.of_kind(api_version, kind)
 
     def get(self, kind: type[O], name: str, namespace: str = "") -> O | None:
         found = self._objects.get((kind, namespace, name))

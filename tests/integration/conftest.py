@@ -15,11 +15,14 @@ import aiohttp
 import msgspec
 import pytest
 
+from edge.apiserver import audit_log
 from edge.apiserver.http import ApiServer, Settings
 from edge.apiserver.local import LocalClient
 from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.lab import host
+from edge.pki import authority as pki
+from edge.server.accounts import Accounts
 from edge.store.sqlite import open_store
 from tests.fakes.authority import Authority
 
@@ -122,11 +125,16 @@ async def cluster(tmp_path: Path, authority: Authority) -> AsyncIterator[Cluster
         certificate, key = authority.issue("master", server=True)
         admin = authority.issue("kubernetes-admin", "system:masters")
         store = await open_store(tmp_path / "store.db")
-        agents = client_context(authority, authority.issue("system:edge-server", "system:masters"))
+        identity = authority.issue("system:edge-server", "system:masters")
+        agents = client_context(authority, identity)
         port = free_port()
+        (tmp_path / "sa.key").write_bytes(pki.new_key())
+        accounts = Accounts(tmp_path / "sa.key", SystemClock())
         server = ApiServer(Settings(certificate=certificate, key=key, client_ca=authority.ca, host="127.0.0.1", port=0,
-                                    agent_ssl=agents, agent_port=port),
-                           store, SystemClock(), SystemIds())
+                                    agent_ssl=agents, agent_port=port, identity=identity,
+                                    audit=audit_log.Settings(path=tmp_path / "audit.log")),
+                           store, SystemClock(), SystemIds(), verify_token=accounts.verify, sign_token=accounts.sign,
+                           signing_keys=accounts.keys)
         await server.start()
         kubeconfig = tmp_path / "kubeconfig"
         write_kubeconfig(kubeconfig, f"https://127.0.0.1:{server.port}", authority, admin)

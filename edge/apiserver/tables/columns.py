@@ -10,7 +10,7 @@ from typing import Any
 from edge.apiserver.tables import duration
 
 Obj = dict[str, Any]
-Cell = str | int
+Cell = str | int | float | None
 NONE = "<none>"
 
 

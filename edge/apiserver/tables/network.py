@@ -20,6 +20,7 @@ from edge.apiserver.tables.columns import (
     name,
     number,
     section,
+    selector,
     text,
     values,
 )
@@ -79,19 +80,32 @@ def _endpoint_slice(obj: Obj, now: datetime) -> list[Cell]:
 
 def _ingress(obj: Obj, now: datetime) -> list[Cell]:
     spec = section(obj, "spec")
-    hosts = [text(rule, "host", "*") for rule in items(spec, "rules")]
-    class_name = (text(spec, "ingressClassName")
-                  or text(section(obj, "metadata", "annotations"), "kubernetes.io/ingress.class", NONE))
-    return [name(obj), class_name, limited(hosts) if hosts else "*", ",".join(_ingress_addresses(obj)),
-            "80, 443" if items(spec, "tls") else "80", age(obj, now)]
+    return [name(obj), text(spec, "ingressClassName", NONE), _hosts(items(spec, "rules")),
+            ",".join(sorted(set(_ingress_addresses(obj)))), "80, 443" if items(spec, "tls") else "80", age(obj, now)]
+
+
+def _hosts(rules: list[Obj]) -> str:
+    named = [text(rule, "host") for rule in rules if text(rule, "host")]
+    return limited(named) if named else "*"
+
+
+def _ingress_class(obj: Obj, now: datetime) -> list[Cell]:
+    spec = section(obj, "spec")
+    parameters = section(spec, "parameters")
+    shown = NONE
+    if parameters:
+        group = text(parameters, "apiGroup")
+        shown = f"{text(parameters, 'kind')}{'.' + group if group else ''}/{text(parameters, 'name')}"
+    return [name(obj), text(spec, "controller"), shown, age(obj, now)]
 
 
 def _network_policy(obj: Obj, now: datetime) -> list[Cell]:
-    return [name(obj), labels(section(obj, "spec", "podSelector", "matchLabels")), age(obj, now)]
+    return [name(obj), selector(section(obj, "spec", "podSelector")), age(obj, now)]
 
 
 SERVICE = Printer(columns(NAME, "Type", "Cluster-IP", "External-IP", "Port(s)", AGE, "+Selector"), _service)
 ENDPOINTS = Printer(columns(NAME, "Endpoints", AGE), _endpoints)
 ENDPOINT_SLICE = Printer(columns(NAME, "AddressType", "Ports", "Endpoints", AGE), _endpoint_slice)
 INGRESS = Printer(columns(NAME, "Class", "Hosts", "Address", "Ports", AGE), _ingress)
+INGRESS_CLASS = Printer(columns(NAME, "Controller", "Parameters", AGE), _ingress_class)
 NETWORK_POLICY = Printer(columns(NAME, "Pod-Selector", AGE), _network_policy)

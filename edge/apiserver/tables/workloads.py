@@ -1,4 +1,4 @@
-"""How Deployments and what they are made of are shown."""
+"""How Deployments and their kin, what they are made of and what protects them are shown."""
 
 from __future__ import annotations
 
@@ -103,6 +103,12 @@ def _controller_revision(obj: Obj, now: datetime) -> list[Cell]:
     return [name(obj), controller, number(obj, "revision"), age(obj, now)]
 
 
+def _disruption_budget(obj: Obj, now: datetime) -> list[Cell]:
+    spec, status = section(obj, "spec"), section(obj, "status")
+    return [name(obj), text(spec, "minAvailable", "N/A"), text(spec, "maxUnavailable", "N/A"),
+            number(status, "disruptionsAllowed"), age(obj, now)]
+
+
 _TEMPLATE = ("+Containers", "+Images", "+Selector")
 
 DEPLOYMENT = Printer(columns(NAME, "Ready", "Up-to-date", "Available", AGE, *_TEMPLATE), _deployment)
@@ -113,4 +119,6 @@ STATEFUL_SET = Printer(columns(NAME, "Ready", AGE, "+Containers", "+Images"), _s
 JOB = Printer(columns(NAME, "Status", "Completions", "Duration", AGE, *_TEMPLATE), _job)
 CRON_JOB = Printer(columns(NAME, "Schedule", "Timezone", "Suspend", "#Active", "Last Schedule", AGE, *_TEMPLATE),
                    _cron_job)
+DISRUPTION_BUDGET = Printer(columns(NAME, "Min Available", "Max Unavailable", "#Allowed Disruptions", AGE),
+                            _disruption_budget)
 CONTROLLER_REVISION = Printer(columns(NAME, "Controller", "#Revision", AGE), _controller_revision)

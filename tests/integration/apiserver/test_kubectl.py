@@ -184,12 +184,3 @@ async def test_commands_that_send_protobuf(cluster: Cluster) -> None:
     await cluster.kubectl("auth", "can-i", "--list")
     await cluster.kubectl("run", "p", "--image=x")
     await cluster.kubectl("delete", "pod", "p", "--grace-period=0", "--force")
-
-
-async def test_what_is_not_there_is_named_and_crashes_no_client(cluster: Cluster) -> None:
-    await cluster.kubectl("run", "web", "--image=x")
-    ran = await cluster.kubectl("debug", "web", "--image=x", "--", "ls", code=1)
-    assert "ephemeral containers are disabled for this cluster" in ran.err
-    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: one}\n"
-    ran = await cluster.kubectl("apply", "--server-side", "-f", "-", stdin=text, code=1)
-    assert "Server-side apply not available on the server" in ran.err

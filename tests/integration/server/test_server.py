@@ -93,7 +93,8 @@ async def rack(tmp_path: Path) -> AsyncIterator[Rack]:
     (tmp_path / "token").write_text(TOKEN + "\n")
     settings = ServerSettings.model_validate({
         "data_dir": tmp_path / "data", "pki_dir": tmp_path / "pki", "listen": "127.0.0.1", "port": free_port(),
-        "advertise_address": "127.0.0.1", "bus": {"port": broker.port}, "discovery": {"enabled": False},
+        "advertise_address": "10.0.0.1", "bus": {"port": broker.port}, "discovery": {"enabled": False},
+        "audit": {"path": str(tmp_path / "audit.log")},
         "bootstrap_token_file": tmp_path / "token"})
     stop = asyncio.Event()
     task = asyncio.create_task(main.run(main.check(settings), SystemClock(), SystemIds(), stop))
@@ -260,3 +261,17 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         assert listener.recv(64) == b"READY=1"
     assert notify.watchdog_seconds() == 10.0
     notify.tell("READY=1")
+
+
+async def test_aggregated_servers_find_out_whom_to_believe_and_writes_are_audited(rack: Rack) -> None:
+    found = await rack.until("/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication",
+                             lambda body: "data" in body)
+    assert found["data"]["requestheader-allowed-names"] == '["system:edge-server"]'
+    assert found["data"]["requestheader-client-ca-file"] == (rack.broker.folder / "ca.crt").read_text()
+    code, _ = await rack.call("DELETE", "/api/v1/namespaces/default/configmaps/none")
+    assert code == 404
+    async with asyncio.timeout(WAIT_SECONDS):
+        while True:
+            if "/configmaps/none" in (rack.folder / "audit.log").read_text():
+                break
+            await asyncio.sleep(0.02)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from edge.agent.streams_directory import PodView
-from edge.runtime.containers import Image, NoSuchContainer
+from edge.runtime.containers import Container, Image, NoSuchContainer
 from edge.runtime.interface import Runtime
 from tests.fakes import authority
 
@@ -71,6 +71,9 @@ class LocalRuntime:
     def __init__(self) -> None:
         self.sessions: list[LocalProcess] = []
         self.loaded = b""
+
+    async def list(self) -> tuple[Container, ...]:
+        return ()
 
     async def open_exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> LocalProcess:
         if container_id != "c1":

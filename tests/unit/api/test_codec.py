@@ -33,7 +33,7 @@ def test_a_full_pod_comes_back_as_it_was() -> None:
                             "livenessProbe": {"httpGet": {"port": "http"}},
                             "securityContext": {"seLinuxOptions": {"level": "s0"}, "runAsUser": 0},
                             "resources": {"limits": {"cpu": 0.5, "memory": "64Mi"}}}],
-            "volumes": [{"name": "a", "downwardAPI": {}}, {"name": "b", "scaleIO": {"gateway": "g", "deep": [None, 1]}},
+            "volumes": [{"name": "a", "downwardAPI": {}}, {"name": "b", "scaleIO": {"gateway": "g", "sslEnabled": True}},
                         {"name": "c", "hostPath": {"path": "/x"}},
                         {"name": "d", "awsElasticBlockStore": {"volumeID": "v"}}],
             "hostPID": True, "hostIPC": True, "setHostnameAsFQDN": False, "dnsConfig": {"options": [{"name": "ndots"}]},
@@ -101,5 +101,6 @@ def test_unknown_fields_are_found_where_they_are() -> None:
            "metadata": {"annotations": {"any": "thing"}, "nam": "x"}}
 
     assert codec.unknown_fields(core.Pod, raw) == (
-        "spec.containerz", "spec.containers[1].imagee", "spec.containers[1].env[0].x", "metadata.nam")
+        "spec.containerz", "spec.containers[1].imagee", "spec.containers[1].env[0].x", "spec.volumes[0].rbd.kept",
+        "metadata.nam")
     assert codec.unknown_fields(core.Pod, {"spec": {"containers": "text"}}) == ()

@@ -173,7 +173,7 @@ def test_services(path: str, value: Any, expected: str) -> None:
     (core.Secret, {"data": {"a": "s3cret!"}}, 'data[a]: Invalid value: "<secret contents redacted>": illegal base64'),
     (core.Secret, {"type": "kubernetes.io/tls"}, "data[tls.crt]: Required value"),
     (core.Secret, {"type": "kubernetes.io/dockerconfigjson", "stringData": {".dockerconfigjson": "{"}},
-     'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": invalid JSON'),
+     'data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": unexpected end of JSON input'),
     (core.Namespace, {"metadata": {"name": "a.b"}}, 'metadata.name: Invalid value: "a.b": a lowercase RFC 1123 label'),
     (core.Node, {"spec": {"taints": [{"key": "a", "effect": "Go"}]}}, 'spec.taints[0].effect: Unsupported value: "Go"'),
     (core.Node, {"spec": {"taints": [{"key": "a", "effect": "NoExecute"}] * 2}}, "spec.taints[1]: Duplicate value: "),

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from edge.api import apps, core, errors, meta, scheme
-from edge.apiserver import admission, allocate, binding, deletion
+from edge.apiserver import admission, admission_kinds, allocate, binding, deletion
 from edge.apiserver.admission import O
 from edge.apiserver.authenticate import User
 
@@ -24,8 +24,8 @@ def make_pod(**spec: object) -> core.Pod:
 
 def create(obj: meta.Object, suffix: str = "abcde") -> meta.Object:
     resource = scheme.of_type(type(obj))
-    complete = admission.prepare(resource, obj, admission.Creation(
-        now=NOW, uid="u1", suffix=suffix, user=User("jane")))
+    complete = admission_kinds.settled(admission.prepare(resource, obj, admission.Creation(
+        now=NOW, uid="u1", suffix=suffix, user=User("jane"))))
     admission.judge_new(resource, complete)
     return complete
 

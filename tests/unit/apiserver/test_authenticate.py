@@ -70,25 +70,71 @@ def test_bootstrap_tokens_that_do_not_count(data: Mapping[str, str]) -> None:
 def test_service_accounts() -> None:
     claims = {"sub": "system:serviceaccount:team:robot",
               "kubernetes.io": {"serviceaccount": {"uid": "u1"}, "pod": {"name": "web", "uid": "p1"}}}
-    found = ask(Lookups(verify=lambda token: claims, account_uid=lambda namespace, name: "u1"), "Bearer a.b.c")
+    found = ask(Lookups(verify=lambda token, audiences: claims, account_uid=lambda namespace, name: "u1"),
+                "Bearer a.b.c")
     assert (found.name, found.uid) == ("system:serviceaccount:team:robot", "u1")
     assert "system:serviceaccounts:team" in found.groups
     assert found.extra["authentication.kubernetes.io/pod-name"] == ("web",)
     for lookup in (lambda namespace, name: "", lambda namespace, name: "u2"):
         with pytest.raises(errors.Unauthorized):
-            ask(Lookups(verify=lambda token: claims, account_uid=lookup), "Bearer a.b.c")
+            ask(Lookups(verify=lambda token, audiences: claims, account_uid=lookup), "Bearer a.b.c")
 
 
-def test_a_token_made_for_a_pod_ends_with_the_pod() -> None:
-    claims = {"sub": "system:serviceaccount:team:robot", "kubernetes.io": {"pod": {"name": "web", "uid": "p1"}}}
+@pytest.mark.parametrize("kind", ["pod", "secret", "node"])
+def test_a_token_ends_with_what_it_is_bound_to(kind: str) -> None:
+    claims = {"sub": "system:serviceaccount:team:robot", "kubernetes.io": {kind: {"name": "web", "uid": "u1"}}}
 
-    def lookups(pod_uid: str) -> Lookups:
-        return Lookups(verify=lambda token: claims, pod_uid=lambda namespace, name: pod_uid)
+    def lookups(uid: str) -> Lookups:
+        known = {(kind, "team", "web"): uid}
+        return Lookups(verify=lambda token, audiences: claims,
+                       bound_uid=lambda of, namespace, name: known[of, namespace, name])
 
-    assert ask(lookups("p1"), "Bearer a.b.c").name == "system:serviceaccount:team:robot"
-    for uid in ("", "p2"):
+    found = ask(lookups("u1"), "Bearer a.b.c")
+    assert found.name == "system:serviceaccount:team:robot"
+    assert (f"authentication.kubernetes.io/{kind}-name" in found.extra) is (kind != "secret")
+    for uid in ("", "u2"):
         with pytest.raises(errors.Unauthorized):
             ask(lookups(uid), "Bearer a.b.c")
+
+
+def test_a_token_bound_to_nothing_that_can_be_known_is_refused() -> None:
+    claims = {"sub": "system:serviceaccount:team:robot", "kubernetes.io": {"pod": {"name": "web"}}}
+    with pytest.raises(errors.Unauthorized):
+        ask(Lookups(verify=lambda token, audiences: claims, bound_uid=lambda kind, namespace, name: ""), "Bearer a.b.c")
+
+
+def test_a_pods_token_tells_its_node_and_outlives_it() -> None:
+    claims = {"sub": "system:serviceaccount:team:robot", "jti": "j", "kubernetes.io": {
+        "pod": {"name": "web", "uid": "p1"}, "node": {"name": "n", "uid": "n1"}}}
+    found = ask(Lookups(verify=lambda token, audiences: claims,
+                        bound_uid=lambda kind, namespace, name: {"pod": "p1"}.get(kind, "")), "Bearer a.b.c")
+    assert found.extra["authentication.kubernetes.io/node-name"] == ("n",)
+    assert found.extra["authentication.kubernetes.io/credential-id"] == ("JTI=j",)
+
+
+def test_audiences() -> None:
+    def verify(token: str, audiences: tuple[str, ...]) -> Mapping[str, Any] | None:
+        heard = {"vault", "tower"} & set(audiences)
+        return {"sub": "system:serviceaccount:team:robot", "aud": ("vault", "tower")} if heard else None
+
+    def of(token: str, *audiences: str) -> tuple[str, ...] | None:
+        lookups = Lookups(verify=verify, static_tokens={"letmein": User("admin")})
+        holder = authenticate.of_token(token, lookups, NOW, audiences or authenticate.API_AUDIENCES)
+        return None if holder is None else holder.audiences
+
+    assert of("a.b.c", "vault", "other") == ("vault",)
+    assert of("a.b.c", "other") is None
+    assert of("a.b.c") is None
+    assert of("letmein") == authenticate.API_AUDIENCES
+    assert of("letmein", "vault") is None
+    assert of("letmein", "vault", *authenticate.API_AUDIENCES) == authenticate.API_AUDIENCES
+
+
+@pytest.mark.parametrize("claims", [
+    {}, {"sub": "somebody"}, {"sub": "system:serviceaccount:team"}, {"sub": "system:node:a:b"}])
+def test_claims_of_nobody(claims: Mapping[str, Any]) -> None:
+    with pytest.raises(errors.Unauthorized):
+        ask(Lookups(verify=lambda token, audiences: claims), "Bearer a.b.c")
 
 
 def test_static_tokens() -> None:

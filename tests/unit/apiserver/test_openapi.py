@@ -58,6 +58,10 @@ def test_schemas_carry_what_apply_merges_by() -> None:
     spec = deployment["properties"]["spec"]["allOf"]
     assert spec == [{"$ref": "#/components/schemas/io.k8s.api.apps.v1.DeploymentSpec"}]
     assert deployment["properties"]["metadata"]["description"]
+    assert schemas["io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector"]["x-kubernetes-map-type"] == "atomic"
+    pod = schemas["io.k8s.api.core.v1.PodSpec"]
+    assert pod["properties"]["nodeSelector"]["x-kubernetes-map-type"] == "atomic"
+    assert "x-kubernetes-map-type" not in pod
 
 
 def test_fields_have_the_types_of_the_wire() -> None:

@@ -110,6 +110,15 @@ def test_protobuf_times_keep_their_microseconds_and_events_their_group() -> None
         protobuf.decode(b"k8s\x00" + part(1, part(1, b"events.k8s.io/v1") + part(2, b"Event")) + part(2, b""))
 
 
+def test_protobuf_fields_of_an_inlined_message_stand_beside_the_others() -> None:
+    path = part(1, b"/") + part(3, b"Exact") + part(2, part(4, part(1, b"web") + part(2, part(1, b"http"))))
+    rule = part(1, b"a.io") + part(2, part(1, part(1, path)))
+    found = protobuf.decode(b"k8s\x00" + part(1, part(1, b"networking.k8s.io/v1") + part(2, b"Ingress"))
+                            + part(2, part(2, part(3, rule))))
+    assert found["spec"]["rules"] == [{"host": "a.io", "http": {"paths": [
+        {"path": "/", "pathType": "Exact", "backend": {"service": {"name": "web", "port": {"name": "http"}}}}]}}]
+
+
 def test_yaml_keeps_times_as_text() -> None:
     found = bodies.read(b"a: 2030-01-01T00:00:00Z\nb: [1, true, null]\n", "application/yaml; charset=utf-8")
     assert found == {"a": "2030-01-01T00:00:00Z", "b": [1, True, None]}

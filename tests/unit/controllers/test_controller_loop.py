@@ -64,7 +64,7 @@ class Run:
         self.supervisor = component.Supervisor(self.clock)
         caches = cache.SharedCaches(self.api, clock=self.clock, ids=CountingIds(), start=self.supervisor.start)
         events = recorder.Recorder(self.api, self.clock, CountingIds(), component="test")
-        self.loop = loop.Loop(CONTROLLER, self.api, caches, loop.CacheView(caches), self.clock, events)
+        self.loop = loop.Loop(CONTROLLER, self.api, caches, loop.CacheView(self.api, caches), self.clock, events)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         for _ in range(200):

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import base64
+import json
 from datetime import timedelta
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from edge.pki import authority, tokens
 from tests.fakes.clock import START
@@ -74,3 +76,30 @@ def test_what_is_no_bootstrap_token(text: str) -> None:
 
 def test_a_bootstrap_token_does_not_show() -> None:
     assert "0123456789abcdef" not in repr(tokens.parse_bootstrap("abcdef.0123456789abcdef"))
+
+
+def test_tokens_name_the_key_that_others_verify_them_with() -> None:
+    signer = tokens.Signer(KEY)
+    header = json.loads(base64.urlsafe_b64decode(signed().split(".")[0] + "=="))
+    jwk = signer.jwk()
+    assert header == {"alg": "ES256", "typ": "JWT", "kid": jwk["kid"]}
+    assert (jwk["kty"], jwk["crv"], jwk["use"]) == ("EC", "P-256", "sig")
+    x, y = (int.from_bytes(base64.urlsafe_b64decode(jwk[each] + "=="), "big") for each in "xy")
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    assert public == authority.load_key(KEY).public_key()
+    assert tokens.Signer(authority.new_key()).key_id != signer.key_id
+
+
+def test_a_token_may_be_bound_to_a_node_or_a_secret_and_never_end() -> None:
+    account = tokens.Account("default", "web", node="n", node_uid="1", secret="s", secret_uid="2")
+    claims = tokens.claims(account, issued=START, seconds=0)
+    assert claims.exp == 0
+    found = tokens.Signer(KEY).verify(tokens.Signer(KEY).sign(claims), START + timedelta(days=9999))
+    assert tokens.account(found) == account
+
+
+def test_the_id_of_a_token_follows_from_what_it_says() -> None:
+    one, other = (tokens.claims(ACCOUNT, issued=START, seconds=seconds) for seconds in (600, 601))
+    assert tokens.with_id(one) == tokens.with_id(one)
+    assert tokens.with_id(one).jti != tokens.with_id(other).jti
+    assert len(tokens.with_id(one).jti) == 36

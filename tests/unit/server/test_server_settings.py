@@ -23,7 +23,8 @@ def test_the_defaults_are_those_of_a_rack() -> None:
     ({"network": {"pod_cidr": "10.96.0.0/16"}}, "overlap"), ({"network": {"dns_address": "10.0.0.1"}}, "dns_address"),
     ({"network": {"pod_cidr": "10.244.0.0/25"}}, "smaller"), ({"network": {"pod_cidr": "10.244.0.1/16"}}, "pod_cidr"),
     ({"network": {"load_balancer_addresses": ["10.0.0.9-10.0.0.2"]}}, "ends before"),
-    ({"nodes": {"grace_seconds": 0}}, "grace_seconds"), ({"discovery": {"interfaces": ["eth0"]}}, "interfaces"),
+    ({"nodes": {"grace_seconds": 0}}, "grace_seconds"),
+    ({"audit": {"max_bytes": 1}}, "max_bytes"), ({"discovery": {"interfaces": ["eth0"]}}, "interfaces"),
 ])
 def test_what_is_wrong_is_named(values: dict[str, object], word: str) -> None:
     with pytest.raises(ValidationError, match=word):
@@ -41,6 +42,13 @@ def test_the_kubernetes_service_has_the_first_address_and_is_put_right() -> None
     assert essentials.repaired(wanted, wanted) is None
     broken = msgspec.structs.replace(wanted, spec=msgspec.structs.replace(wanted.spec, ports=()))
     assert essentials.repaired(broken, wanted) == wanted
+
+
+def test_a_changed_authentication_of_extensions_is_put_right() -> None:
+    wanted = essentials.extension_authentication("PEM")
+    assert wanted.data["requestheader-allowed-names"] == '["system:edge-server"]'
+    found = msgspec.structs.replace(wanted, data={"client-ca-file": "other", "mine": "kept"})
+    assert essentials.repaired(found, wanted) == msgspec.structs.replace(wanted, data=wanted.data | {"mine": "kept"})
 
 
 def test_a_changed_endpoint_is_put_right() -> None:
