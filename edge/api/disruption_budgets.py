@@ -41,7 +41,7 @@ class PodDisruptionBudgetStatus(meta.Struct):
     current_healthy: Annotated[int, doc("Pods that are healthy.", required=True)] = meta.written(int)
     desired_healthy: Annotated[int, doc("Pods that must be healthy.", required=True)] = meta.written(int)
     expected_pods: Annotated[int, doc("Pods that the budget counts.", required=True)] = meta.written(int)
-    conditions: Annotated[tuple[meta.Condition, ...], doc(
+    conditions: Annotated[tuple[meta.WholeCondition, ...], doc(
         "DisruptionAllowed, with the reason SufficientPods, InsufficientPods or SyncFailed.",
         merge_key="type", list_type="map", list_map_keys=("type",))] = ()
 

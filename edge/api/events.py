@@ -27,7 +27,7 @@ class Event(meta.Object):
     """Something that happened to an object."""
 
     involved_object: Annotated[meta.ObjectReference, doc(
-        "The object it happened to.", required=True)] = meta.ObjectReference()
+        "The object it happened to.", required=True)] = meta.written(meta.ObjectReference)
     reason: Annotated[str, doc("Why, in one word such as Pulled or FailedScheduling.")] = ""
     message: Annotated[str, doc("A sentence for people.")] = ""
     source: Annotated[EventSource, doc("Who saw it.")] = EventSource()

@@ -166,3 +166,10 @@ class Condition(Struct):
     last_transition_time: Annotated[Time | None, doc("When the status last changed.")] = None
     reason: Annotated[str, doc("One word that says why.")] = ""
     message: Annotated[str, doc("A sentence for people.")] = ""
+
+
+class WholeCondition(Condition):
+    """A condition of the kinds whose clients always expect a reason and a message, even empty ones."""
+
+    reason: Annotated[str, doc("One word that says why.", required=True)] = written(str)
+    message: Annotated[str, doc("A sentence for people; may be empty.", required=True)] = written(str)

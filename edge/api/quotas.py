@@ -27,7 +27,7 @@ class LimitRangeSpec(meta.Struct):
     """The rules."""
 
     limits: Annotated[tuple[LimitRangeItem, ...], doc(
-        "One rule for each type.", list_type="atomic", required=True)] = ()
+        "One rule for each type.", list_type="atomic", required=True)] = meta.written(tuple)
 
 
 class LimitRange(meta.Object):

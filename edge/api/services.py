@@ -95,7 +95,7 @@ class ServiceStatus(meta.Struct):
     """State of the service."""
 
     load_balancer: Annotated[LoadBalancerStatus, doc("State of the load balancer.")] = LoadBalancerStatus()
-    conditions: Annotated[tuple[meta.Condition, ...], doc(
+    conditions: Annotated[tuple[meta.WholeCondition, ...], doc(
         "State of the service in conditions.", merge_key="type", list_type="map", list_map_keys=("type",))] = ()
 
 

@@ -81,11 +81,11 @@ class Aggregation:
         """Keep everything up to date until canceled."""
         while True:
             self._changed.clear()
-            try:
-                await self._keep_own()
-                await self._check_all()
-            except errors.ApiError as error:
-                log.warning("APIServices are not up to date", reason=str(error))
+            for part in (self._keep_own, self._check_all):
+                try:
+                    await part()
+                except errors.ApiError as error:
+                    log.warning("APIServices are not up to date", reason=str(error))
             await clock.wait(self._changed, self._service.clock, RECHECK_SECONDS)
 
     def _saw(self, key: str) -> None:

@@ -33,6 +33,21 @@ class DeleteOptions:
     dry_run: bool = False
 
 
+class _Preconditions(msgspec.Struct, frozen=True, rename="camel"):
+    uid: str | None = None
+    resource_version: str | None = None
+
+
+class _Body(msgspec.Struct, frozen=True, rename="camel"):
+    """What a DeleteOptions says, null for what it leaves open."""
+
+    grace_period_seconds: int | None = None
+    propagation_policy: str | None = None
+    orphan_dependents: bool | None = None
+    preconditions: _Preconditions | None = None
+    dry_run: tuple[str, ...] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Remove:
     """Take the object out of the store now; `obj` is what watchers see last."""
@@ -61,20 +76,19 @@ def from_body(body: Mapping[str, Any], base: DeleteOptions) -> DeleteOptions:
     Raises:
         errors.BadRequest: for values of the wrong type or an unknown policy.
     """
-    preconditions = body.get("preconditions") or {}
-    grace = body.get("gracePeriodSeconds")
-    policy = body.get("propagationPolicy") or ""
-    orphan = body.get("orphanDependents")
-    if not isinstance(preconditions, dict) or not isinstance(policy, str) or isinstance(grace, bool | str | float):
-        raise errors.BadRequest("DeleteOptions in version \"v1\" cannot be handled as a DeleteOptions: "
-                                "a field has the wrong type")
-    if isinstance(orphan, bool) and not policy:
-        policy = "Orphan" if orphan else "Background"
-    merged = replace(base, uid=str(preconditions.get("uid") or ""),
-                     resource_version=str(preconditions.get("resourceVersion") or ""),
-                     dry_run=base.dry_run or "All" in (body.get("dryRun") or ()))
-    if grace is not None:
-        merged = replace(merged, grace_period_seconds=int(grace))
+    try:
+        sent = msgspec.convert(body, type=_Body)
+    except msgspec.ValidationError as error:
+        raise errors.BadRequest(f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: {error}'
+                                ) from error
+    policy = sent.propagation_policy or ""
+    if sent.orphan_dependents is not None and not policy:
+        policy = "Orphan" if sent.orphan_dependents else "Background"
+    meant = sent.preconditions or _Preconditions()
+    merged = replace(base, uid=meant.uid or "", resource_version=meant.resource_version or "",
+                     dry_run=base.dry_run or "All" in (sent.dry_run or ()))
+    if sent.grace_period_seconds is not None:
+        merged = replace(merged, grace_period_seconds=sent.grace_period_seconds)
     if policy:
         merged = replace(merged, propagation_policy=policy)
     if merged.propagation_policy not in ("", "Orphan", "Foreground", "Background"):

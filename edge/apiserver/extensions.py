@@ -43,8 +43,9 @@ class Extensions:
                             ValidatingWebhooks(self._caller), *last))
 
     async def start(self) -> None:
-        """Make this server's own APIServices, and begin to look after all of them."""
+        """Make this server's own APIServices, and begin to look after all of them and to ask webhooks."""
         await self._aggregation.prepare()
+        self._caller.asleep = False
         self._parts.start("aggregation", self._aggregation.run)
 
     def end(self) -> None:

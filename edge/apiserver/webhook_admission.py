@@ -27,8 +27,22 @@ class Caller:
 
     def __init__(self, lookup: Lookup, ask: Ask, ids: Ids) -> None:
         self.lookup = lookup
+        self.asleep = True
+        """No webhook is asked until the server has made what it is never without: it could not start otherwise."""
         self._ask = ask
         self._ids = ids
+
+    def mutating(self) -> tuple[webhooks.Hook, ...]:
+        """Return the webhooks that may change what is written, in order."""
+        return () if self.asleep else self.lookup.derived(
+            "mutating webhooks", (types.MutatingWebhookConfiguration,),
+            lambda: webhooks.hooks(self.lookup.all(types.MutatingWebhookConfiguration)))
+
+    def validating(self) -> tuple[webhooks.Hook, ...]:
+        """Return the webhooks that judge what is written, in order."""
+        return () if self.asleep else self.lookup.derived(
+            "validating webhooks", (types.ValidatingWebhookConfiguration,),
+            lambda: webhooks.hooks(self.lookup.all(types.ValidatingWebhookConfiguration)))
 
     def concerned(self, found: Sequence[webhooks.Hook], request: Attributes) -> list[tuple[webhooks.Hook, str]]:
         """Return the webhooks to show a write to, each with the version it wants. Raises errors.BadRequest."""
@@ -91,18 +105,13 @@ class MutatingWebhooks(Plugin):
 
     async def admit(self, request: Attributes) -> meta.Object | None:
         """Return the object as the webhooks want it."""
-        found = self._hooks()
+        found = self._caller.mutating()
         return (await self._changed(found, request)).obj if found else request.obj
 
     async def validate(self, request: Attributes) -> None:
         """Ask about what has no object of its own: a deletion, a connection."""
-        if request.operation in ("DELETE", "CONNECT") and (found := self._hooks()):
+        if request.operation in ("DELETE", "CONNECT") and (found := self._caller.mutating()):
             await self._changed(found, request)
-
-    def _hooks(self) -> tuple[webhooks.Hook, ...]:
-        lookup = self._caller.lookup
-        return lookup.derived("mutating webhooks", (types.MutatingWebhookConfiguration,),
-                              lambda: webhooks.hooks(lookup.all(types.MutatingWebhookConfiguration)))
 
     async def _changed(self, found: tuple[webhooks.Hook, ...], request: Attributes) -> Attributes:
         before = request.obj
@@ -151,9 +160,7 @@ class ValidatingWebhooks(Plugin):
 
     async def validate(self, request: Attributes) -> None:
         """Raise the refusal of the first webhook, in their order, that does not allow the write."""
-        lookup = self._caller.lookup
-        found = lookup.derived("validating webhooks", (types.ValidatingWebhookConfiguration,),
-                               lambda: webhooks.hooks(lookup.all(types.ValidatingWebhookConfiguration)))
+        found = self._caller.validating()
         if not found:
             return
         asked = self._caller.concerned(found, request)

@@ -53,7 +53,7 @@ class Calls:
                 return await self._post(hook.webhook.client_config, url, body)
         except TimeoutError as error:
             raise _failed(url, "context deadline exceeded") from error
-        except errors.ApiError as error:
+        except (errors.ApiError, ValueError) as error:
             raise _failed(url, str(error)) from error
 
     async def close(self) -> None:

@@ -187,9 +187,9 @@ def _status(budget: PodDisruptionBudget, expected: int, desired: int, healthy: i
     # Without any pods nothing is allowed: the first ones may appear before this status is worked out anew.
     allowed = max(0, healthy - desired) if expected > 0 else 0
     old = conditions.find(budget.status.conditions, DISRUPTION_ALLOWED)
-    condition = replace(conditions.make(
+    condition = conditions.whole(conditions.make(
         old, DISRUPTION_ALLOWED, "True" if allowed else "False", "SufficientPods" if allowed else "InsufficientPods",
-        "", now), observed_generation=budget.metadata.generation)
+        "", now), budget.metadata.generation)
     return PodDisruptionBudgetStatus(
         observed_generation=budget.metadata.generation, disrupted_pods=unseen, disruptions_allowed=allowed,
         current_healthy=healthy, desired_healthy=desired, expected_pods=expected,
@@ -199,8 +199,8 @@ def _status(budget: PodDisruptionBudget, expected: int, desired: int, healthy: i
 def _failed(status: PodDisruptionBudgetStatus, why: str, now: datetime) -> PodDisruptionBudgetStatus:
     """Return the status that lets nothing go while the numbers are not known."""
     old = conditions.find(status.conditions, DISRUPTION_ALLOWED)
-    condition = replace(conditions.make(old, DISRUPTION_ALLOWED, "False", "SyncFailed", why, now),
-                        observed_generation=status.observed_generation)
+    condition = conditions.whole(conditions.make(old, DISRUPTION_ALLOWED, "False", "SyncFailed", why, now),
+                                 status.observed_generation)
     return replace(status, disruptions_allowed=0, conditions=conditions.put(status.conditions, condition))
 
 

@@ -206,10 +206,10 @@ def _controllers(settings: ServerSettings, keys: accounts.Accounts, bridge: brid
 def _essentials(checked: Checked) -> tuple[meta.Object, ...]:
     settings = checked.settings
     wanted: list[meta.Object] = [essentials.kubernetes_service(settings.network.service_cidr, settings.port),
-                                 essentials.kubernetes_endpoints(settings.advertise_address, settings.port),
-                                 essentials.extension_authentication((settings.pki_dir / "ca.crt").read_text())]
+                                 essentials.kubernetes_endpoints(settings.advertise_address, settings.port)]
     if checked.token is not None:
         wanted.append(essentials.bootstrap_secret(checked.token))
+    wanted.append(essentials.extension_authentication((settings.pki_dir / "ca.crt").read_text()))
     return tuple(wanted)
 
 

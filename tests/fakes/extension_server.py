@@ -79,6 +79,8 @@ class ExtensionServer:
             return await self._upgrade(request)
         if request.path == ROOT:
             return _json(self.document)
+        if request.path == f"{FLUNDERS}/none":
+            return web.Response(status=204)
         if request.path == "/openapi/v3":
             path = f"/openapi/v3{ROOT}"
             return _json({"paths": {ROOT.removeprefix("/"): {"serverRelativeURL": f"{path}?hash=ABC"}}})

@@ -152,7 +152,18 @@ async def test_a_claim_gets_the_default_class_and_grows_only_where_it_may(cluste
                                                     "{.spec.storageClassName};{end}")
     assert ran.out == "before=;data=fast;none=;"
     more = '{"spec": {"resources": {"requests": {"storage": "2Gi"}}}}'
-    assert (await cluster.kubectl("patch", "pvc", "data", "-p", more, code=1)).err != ""
+    unbound = (await cluster.kubectl("patch", "pvc", "data", "-p", more, code=1)).err
+    assert "Only bound persistent volume claims can be expanded" in unbound or "is immutable" in unbound
+    await cluster.kubectl("patch", "pvc", "data", "--subresource=status", "-p", '{"status": {"phase": "Bound"}}')
+    refused = await cluster.kubectl("patch", "pvc", "data", "-p", more, code=1)
+    assert refused.err.strip() == (
+        'Error from server (Forbidden): persistentvolumeclaims "data" is forbidden: only dynamically provisioned pvc '
+        "can be resized and the storageclass that provisions the pvc must support resize")
+    await cluster.kubectl("patch", "storageclass", "fast", "-p", '{"allowVolumeExpansion": true}')
+    await cluster.kubectl("create", "quota", "q", "--hard=fast.storageclass.storage.k8s.io/requests.storage=2Gi")
+    await cluster.kubectl("patch", "pvc", "data", "-p", more)
+    over = await cluster.kubectl("patch", "pvc", "data", "-p", more.replace("2Gi", "3Gi"), code=1)
+    assert "exceeded quota: q, requested: fast.storageclass.storage.k8s.io/requests.storage=1Gi, used: " in over.err
 
 
 async def test_an_ingress_gets_the_default_class(cluster: Cluster) -> None:

@@ -101,6 +101,20 @@ async def test_authorization_comes_before_the_backend(cluster: Cluster, backend:
     assert not any("/flunders" in path for _, path, _ in backend.asked)
 
 
+async def test_answers_without_a_body_and_bodies_of_every_size(cluster: Cluster, backend: ExtensionServer) -> None:
+    await available(cluster, backend)
+    backend.flunders["one"] = flunder("one")
+    async with cluster.http.head(f"{cluster.url}{FLUNDERS}/one") as answer:
+        assert (answer.status, await answer.read()) == (200, b"")
+    async with cluster.http.get(f"{cluster.url}{FLUNDERS}/none") as answer:
+        assert (answer.status, await answer.read()) == (204, b"")
+    large = flunder("large") | {"data": "x" * 900_000}
+    made = await cluster.request("POST", FLUNDERS, large, code=201)
+    assert made == large
+    # The connection is as good as new after each of them.
+    assert await cluster.request("GET", f"{FLUNDERS}/large", code=200) == large
+
+
 async def test_a_watch_comes_event_by_event(cluster: Cluster, backend: ExtensionServer) -> None:
     await available(cluster, backend)
     async with cluster.http.get(f"{cluster.url}{FLUNDERS}?watch=true") as answer:

@@ -12,6 +12,8 @@ from aiohttp import web
 
 from edge.api import core, meta
 from edge.apiserver.endpoints import Address
+from edge.apiserver.extensions import Extensions
+from edge.ids import SystemIds
 from tests.fakes.authority import Authority
 from tests.fakes.webhook import Webhook, allow, deny, patch
 from tests.integration.conftest import Cluster, free_port
@@ -238,6 +240,22 @@ async def test_a_webhook_that_refuses_everything_can_be_removed(cluster: Cluster
     await cluster.kubectl("create", "configmap", "settings")
 
 
+async def test_a_webhook_that_is_gone_does_not_keep_the_server_from_starting(
+        cluster: Cluster, webhook: Webhook) -> None:
+    everything = {"name": "all.example.com", "clientConfig": {"url": f"https://127.0.0.1:{free_port()}/"}, "rules": [
+        {"operations": ["*"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*/*"]}]}
+    await cluster.kubectl("delete", "apiservice", "v1.apps", "--wait=false")
+    await cluster.kubectl("apply", "-f", "-", stdin=configuration("Validating", webhook, everything))
+    again = Extensions(cluster.server.service, SystemIds())
+    cluster.server.service.chain = again.chain(())
+    await again.start()
+    try:
+        refused = await cluster.request("POST", CONFIGS, config("settings"), code=500)
+        assert "connection refused" in refused["message"]
+    finally:
+        await again.stop()
+
+
 async def test_a_pods_derived_fields_follow_what_a_webhook_changed(cluster: Cluster, webhook: Webhook) -> None:
     resources = {"limits": {"cpu": "1", "memory": "1Gi"}}
     webhook.answers["/size.example.com"] = patch(
@@ -248,6 +266,8 @@ async def test_a_pods_derived_fields_follow_what_a_webhook_changed(cluster: Clus
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"},
         "spec": {"containers": [{"name": "web", "image": "nginx"}]}}, code=201)
     assert made["status"]["qosClass"] == "Guaranteed"
+    assert len({volume["name"] for volume in made["spec"].get("volumes", [])}) <= 1
+    assert len(made["spec"]["tolerations"]) == 2
     assert made["spec"]["containers"][0]["resources"]["requests"] == {"cpu": "1", "memory": "1Gi"}
 
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core import NotSet
-from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance
+from schemathesis.specs.openapi.checks import content_type_conformance
 
 from tests.integration.clients import every_kind
 
@@ -81,9 +81,7 @@ def _explore(access: Access, operation: Any, examples: int, found: Found, *, der
         found.codes[response.status_code] = found.codes.get(response.status_code, 0) + 1
         if response.status_code == 504 and b"ResourceVersionTooLarge" in response.content:
             return
-        checks = [not_a_server_error]
-        if response.status_code < 300 and not watches(case):
-            checks += [content_type_conformance, response_schema_conformance]
+        checks = [not_a_server_error, content_type_conformance] if response.status_code < 300 else [not_a_server_error]
         case.validate_response(response, checks=checks)
 
     check()
@@ -101,11 +99,6 @@ def kind_of(operation: Any) -> tuple[str, str]:
     """Return apiVersion and kind of what an operation is about."""
     kind = operation.definition.raw["x-kubernetes-group-version-kind"]
     return f"{kind['group']}/{kind['version']}".lstrip("/"), kind["kind"]
-
-
-def watches(case: Any) -> bool:
-    """Tell whether the answer is a stream of events."""
-    return str((case.query or {}).get("watch", "")).lower() in ("true", "1", "", "[]")  and "watch" in (case.query or {})
 
 
 def bounded(case: Any) -> None:
