@@ -39,12 +39,13 @@ def _changed(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
         owners = tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
                        if ref.block_owner_deletion and (owner := _owner(ref, m.namespace, view)).kind is not None)
         return (interface.key_of(obj), *owners)
-    if m.owner_references and any(not _exists(_owner(ref, m.namespace, view), view) for ref in m.owner_references):
+    named = tuple(_owner(ref, m.namespace, view) for ref in m.owner_references)
+    if any(not _exists(owner, view) for owner in named):
         return (interface.key_of(obj),)
-    if any(ref.block_owner_deletion and _is_waiting(_owner(ref, m.namespace, view), view) for ref in m.owner_references):
-        return tuple(interface.Key(owner.kind, owner.namespace, owner.name) for ref in m.owner_references
-                     if (owner := _owner(ref, m.namespace, view)).kind is not None)
-    return ()
+    blocks = any(ref.block_owner_deletion and _is_waiting(owner, view)
+                 for ref, owner in zip(m.owner_references, named, strict=True))
+    return tuple(interface.Key(owner.kind, owner.namespace, owner.name)
+                 for owner in named if owner.kind is not None) if blocks else ()
 
 
 def _gone(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from typing import Any, Literal, TypeVar, assert_never, cast
+from typing import Literal, TypeVar, assert_never
 
 from edge import logs
-from edge.api import apiextensions, custom, errors, meta, scheme
-from edge.api.resource import Resource
-from edge.client import cache, recorder, view
+from edge.api import apiextensions, custom, errors, meta
+from edge.client import cache, recorder
 from edge.client.interface import Client
 from edge.clock import Clock, wait
-from edge.controllers import expectations, indexes, interface, plan, registry, workqueue
+from edge.controllers import expectations, interface, plan, registry, workqueue
+from edge.controllers.cache_view import CacheView
 from edge.controllers.settings import Settings
 from edge.ids import Ids
 
@@ -42,64 +42,6 @@ def build(client: Client, caches: cache.SharedCaches, clock: Clock, ids: Ids,
     return [(f"controller {made.name}", Loop(made, client, caches, seen, clock, recorder.Recorder(
         client, clock, ids, component=f"{made.name.replace('_', '-')}-controller")).run)
         for made in registry.controllers(settings)]
-
-
-class CacheView:
-    """The shared caches as controllers and expectations see them."""
-
-    def __init__(self, client: Client, caches: cache.SharedCaches) -> None:
-        self._shared = caches
-        self._client = client
-        self._caches: dict[type[meta.Object], cache.Cache[Any]] = {}
-        self._revisions: dict[type[meta.Object], int] = {}
-
-    def prepare(self, kind: type[O]) -> cache.Cache[O]:
-        """Return the cache of a kind, with the indexes of controllers."""
-        found = self._caches.get(kind)
-        if found is None:
-            found = self._caches[kind] = self._shared.of(kind)
-            found.add_index(indexes.OWNER, indexes.claim)
-            found.listen(self._note)
-        return cast("cache.Cache[O]", found)
-
-    def drop(self, kind: type[meta.Object]) -> None:
-        """Forget a kind that is no longer served."""
-        if self._caches.pop(kind, None) is not None:
-            self._shared.drop(kind)
-
-    def resources(self) -> tuple[Resource, ...]:
-        return self._client.resources()
-
-    def of_kind(self, api_version: str, kind: str) -> Resource | None:
-        return scheme.of_kind(api_version, kind) or next(
-            (found for found in custom.among(self._client.resources()) if found.serves(api_version, kind)), None)
-
-    def get(self, kind: type[O], name: str, namespace: str = "") -> O | None:
-        found = self._of(kind)
-        return None if found is None else found.get(view.key(name, namespace))
-
-    def all(self, kind: type[O], namespace: str = "") -> Iterable[O]:
-        found = self._of(kind)
-        if found is None:
-            return ()
-        return found.by_index("namespace", namespace) if namespace else found.items()
-
-    def indexed(self, kind: type[O], index: str, value: str) -> Iterable[O]:
-        found = self._of(kind)
-        return () if found is None else found.by_index(index, value)
-
-    def revision(self, kind: type[meta.Object]) -> int:
-        return self._revisions.get(kind, 0)
-
-    def _of(self, kind: type[O]) -> cache.Cache[O] | None:
-        """Return the cache; of a custom kind there is none before its first and after its last moment."""
-        return cast("cache.Cache[O] | None", self._caches.get(kind))
-
-    def _note(self, old: meta.Object | None, new: meta.Object | None) -> None:
-        obj = new or old
-        if obj is not None:
-            revision = int(obj.metadata.resource_version or 0)
-            self._revisions[type(obj)] = max(revision, self._revisions.get(type(obj), 0))
 
 
 class Loop:

@@ -17,3 +17,4 @@ def api(cluster: Cluster) -> Iterator[ApiClient]:
     with config.new_client_from_config(str(cluster.kubeconfig)) as client:
         assert client.configuration.client_side_validation
         yield client
+        client.rest_client.pool_manager.clear()

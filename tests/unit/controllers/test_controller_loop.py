@@ -10,7 +10,7 @@ from edge import component
 from edge.api import core, errors
 from edge.client import cache, recorder
 from edge.client.interface import O
-from edge.controllers import interface, loop, plan
+from edge.controllers import cache_view, interface, loop, plan
 from tests import builders
 from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock, settle
@@ -64,7 +64,7 @@ class Run:
         self.supervisor = component.Supervisor(self.clock)
         caches = cache.SharedCaches(self.api, clock=self.clock, ids=CountingIds(), start=self.supervisor.start)
         events = recorder.Recorder(self.api, self.clock, CountingIds(), component="test")
-        self.loop = loop.Loop(CONTROLLER, self.api, caches, loop.CacheView(self.api, caches), self.clock, events)
+        self.loop = loop.Loop(CONTROLLER, self.api, caches, cache_view.CacheView(self.api, caches), self.clock, events)
 
     async def until(self, holds: Callable[[], bool]) -> None:
         for _ in range(200):
