@@ -26,6 +26,8 @@ class ApiError(Exception):
 
     code = 500
     reason = "InternalError"
+    continue_token = ""
+    """Where a listing can go on all the same, when its snapshot is gone."""
 
     def __init__(self, message: str, *, details: dict[str, Any] | None = None, code: int | None = None,
                  reason: str | None = None) -> None:
@@ -37,7 +39,8 @@ class ApiError(Exception):
 
     def status(self) -> dict[str, Any]:
         """Return the Status object a client reads."""
-        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        metadata = {"continue": self.continue_token} if self.continue_token else {}
+        body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure",
                                 "message": self.message, "reason": self.reason}
         if self.details is not None:  # Go clients take an empty one for granted where Kubernetes has it
             body["details"] = self.details

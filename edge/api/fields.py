@@ -50,7 +50,7 @@ def parse(text: str) -> FieldSelector:
 def _requirement(text: str, term: str) -> Requirement:
     match = _TERM.fullmatch(term)
     if match is None:
-        raise errors.BadRequest(f"invalid field selector: {text!r}; can't understand {term!r}".replace("'", '"'))
+        raise errors.BadRequest(f"invalid selector: '{text}'; can't understand '{term}'")
     field, operator, value = match.groups()
     return Requirement(field.strip(), re.sub(r"\\([\\,=])", r"\1", value), negated=operator == "!=")
 

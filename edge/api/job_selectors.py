@@ -26,4 +26,7 @@ def with_selector(job: batch.Job) -> batch.Job:
     metadata = replace(spec.template.metadata, labels={**made, **spec.template.metadata.labels})
     selector = spec.selector or meta.LabelSelector()
     selector = replace(selector, match_labels={UID_LABELS[1]: job.metadata.uid, **selector.match_labels})
-    return replace(job, spec=replace(spec, selector=selector, template=replace(spec.template, metadata=metadata)))
+    spec = replace(spec, selector=selector, template=replace(spec.template, metadata=metadata))
+    # The default of labels of its own are the template's. Left for the next change, this would be one by itself.
+    labels = job.metadata.labels or dict(metadata.labels)
+    return replace(job, metadata=replace(job.metadata, labels=labels), spec=spec)

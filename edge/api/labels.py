@@ -9,11 +9,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from edge.api import errors, meta
 
 _NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _PREFIX = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_TOKEN = re.compile(r"\s*(?:([(),]|!=|==|=|!|<|>)|([^\s(),=!<>]+))")
+_SPACES = " \t\r\n"
+_TOKEN = re.compile(r"[ \t\r\n]*(?:([(),]|!=|==|=|!|<|>)|([^ \t\r\n(),=!<>]+))")
 _SIGNS = {"=": "In", "==": "In", "!=": "NotIn", "in": "In", "notin": "NotIn", ">": "Gt", "<": "Lt"}
 
 
@@ -79,12 +82,16 @@ def parse(text: str) -> Selector:
     """Return the selector a query gives as text. Raises errors.BadRequest when it is none."""
     tokens = _tokens(text)
     requirements: list[Requirement] = []
-    while tokens:
+    while tokens[0]:
+        if not _is_name(tokens[0]) and tokens[0] != "!":
+            raise errors.BadRequest(f"found '{tokens[0]}', expected: !, identifier, or 'end of string'")
         requirements.append(_requirement(tokens))
-        if tokens and tokens.pop(0) != ",":
-            raise _refused("found something after a requirement, expected: ',' or 'end of string'")
-        if not tokens and text.rstrip().endswith(","):
-            raise _refused("found '', expected: identifier after ','")
+        if not tokens or not tokens[0]:
+            break
+        if (after := tokens.pop(0)) != ",":
+            raise errors.BadRequest(f"found '{after}', expected: ',' or 'end of string'")
+        if not _is_name(tokens[0]) and tokens[0] != "!":
+            raise errors.BadRequest(f"found '{tokens[0]}', expected: identifier after ','")
     return Selector(tuple(requirements))
 
 
@@ -134,57 +141,80 @@ _VALUE_WORDS = ("a valid label must be an empty string or consist of alphanumeri
 
 
 def _tokens(text: str) -> list[str]:
+    """Split into names, signs and, at the end, an empty token; as Go's lexer, which takes the longest sign it knows."""
     tokens: list[str] = []
-    position, end = 0, len(text.rstrip())
+    position, end = 0, len(text.rstrip(_SPACES))
     while position < end:
         match = _TOKEN.match(text, position)
         if match is None:  # pragma: no cover - the second alternative takes whatever the first does not
-            raise _refused(f"found {text[position:]!r}")
+            raise errors.BadRequest(f"found {text[position:]!r}")
         tokens.append(match.group(1) or match.group(2))
         position = match.end()
-    return tokens
+    return [*tokens, ""]
 
 
 def _requirement(tokens: list[str]) -> Requirement:
     """Take one requirement off the front of the tokens."""
     key = tokens.pop(0)
-    absent = key == "!" and bool(tokens)
+    absent = key == "!"
     if absent:
-        key = tokens.pop(0)
+        key = tokens.pop(0) if tokens else ""
+    if not _is_name(key):
+        raise _refused(f"found '{key}', expected: identifier")
     if problem := key_problem(key):
-        raise _refused(f"found '{key}', expected: !, identifier, or ')': {problem}"
-                       if key in "(),=!<>" else f'key: Invalid value: "{key}": {problem}')
-    if absent or not tokens or tokens[0] == ",":
+        raise _refused(f"<nil>: Invalid value: {_quoted(key)}: {problem}")
+    if tokens[:1] in ([""], [","], []):
         return Requirement(key, "DoesNotExist" if absent else "Exists")
     sign = tokens.pop(0)
     operator = _SIGNS.get(sign)
-    if operator is None:
+    if operator is None or absent:
         raise _refused(f"found '{sign}', expected: in, notin, =, ==, !=, gt, lt")
-    values = _set(tokens) if sign in ("in", "notin") else [_value(tokens)]
-    for value in values:
+    values = sorted(_set(tokens) if sign in ("in", "notin") else {_value(tokens)})
+    if sign in "<>" and not re.fullmatch(r"[-+]?[0-9]{1,18}", values[0]):
+        raise _refused(f"values[0]: Invalid value: {_quoted(values[0])}: for 'Gt', 'Lt' operators, the value must be "
+                       "an integer")
+    for index, value in enumerate(values):
         if problem := value_problem(value):
-            raise _refused(f'values[0][{key}]: Invalid value: "{value}": {problem}')
-    if sign in "<>" and not re.fullmatch(r"-?\d+", values[0]):
-        raise _refused(f'values[0][{key}]: Invalid value: "{values[0]}": for \'Gt\', \'Lt\' operators, the value must '
-                       "be an integer")
+            raise _refused(f"values[{index}][{key}]: Invalid value: {_quoted(value)}: {problem}")
     return Requirement(key, operator, frozenset(values))
+
+
+def _is_name(token: str) -> bool:
+    return bool(token) and token[0] not in "(),=!<>"
 
 
 def _value(tokens: list[str]) -> str:
     """Take a value; nothing before a comma or the end is the empty value."""
-    return "" if not tokens or tokens[0] in ",)" else tokens.pop(0)
+    if tokens[0] in ("", ","):
+        return ""
+    found = tokens.pop(0)
+    if not _is_name(found):
+        raise _refused(f"found '{found}', expected: identifier")
+    return found
 
 
-def _set(tokens: list[str]) -> list[str]:
-    if not tokens or tokens.pop(0) != "(":
-        raise _refused("found something else, expected: '('")
-    values = [_value(tokens)]
-    while tokens and tokens[0] == ",":
-        tokens.pop(0)
-        values.append(_value(tokens))
-    if not tokens or tokens.pop(0) != ")":
-        raise _refused("found '', expected: ',', or ')'")
-    return values
+def _set(tokens: list[str]) -> set[str]:
+    """Take a set of values in parentheses; nothing between two commas is the empty value."""
+    if (found := tokens.pop(0)) != "(":
+        raise _refused(f"found '{found}' expected: '('")
+    values: set[str] = set()
+    wanted = "',', ')' or identifier"
+    after_name = False
+    while (found := tokens.pop(0) if tokens else "") != ")":
+        if found == ",":
+            if not after_name:
+                values.add("")
+            after_name, wanted = False, "',', or identifier"
+        elif after_name or not _is_name(found):
+            raise _refused(f"found '{found}', expected: {wanted}")
+        else:
+            values.add(found)
+            after_name, wanted = True, "',' or ')'"
+    return values if after_name else values | {""}
+
+
+def _quoted(text: str) -> str:
+    return msgspec.json.encode(text).decode()
 
 
 def _refused(why: str) -> errors.BadRequest:

@@ -98,8 +98,9 @@ def _merge_list(field: Field, existing: list[Any], patch: list[Any], where: str)
     identity = _by_key(field.merge_key, where)
     before = list(existing)
     merged, items = _element_directives(field, existing, patch, where)
+    places = _places(merged, identity)
     for item in items:
-        _merge_element(field, merged, item, identity)
+        _merge_element(field, merged, places, item, identity(item))
     return _in_order(merged, items, before, identity)
 
 
@@ -107,6 +108,7 @@ def _element_directives(field: Field, existing: list[Any], patch: list[Any],
                         where: str) -> tuple[list[Any], list[Any]]:
     """Carry out `$patch` in elements; return what is left of the list, and the elements still to merge."""
     items: list[Any] = []
+    gone: set[Any] = set()
     replace = False
     for item in patch:
         directive = item.get(_PATCH) if isinstance(item, dict) else None
@@ -115,25 +117,26 @@ def _element_directives(field: Field, existing: list[Any], patch: list[Any],
         elif directive == "delete":
             if field.merge_key not in item:
                 raise _no_merge_key(item, field.merge_key, where)
-            existing = [old for old in existing
-                        if not (isinstance(old, dict) and old.get(field.merge_key) == item[field.merge_key])]
+            gone.add(_itself(item[field.merge_key]))
         elif directive == "replace":
             replace = True
         elif directive == "merge":
             items.append({key: value for key, value in item.items() if key != _PATCH})
         else:
             raise _unknown_directive(directive)
-    return ([], items) if replace else (existing, items)
+    left = [old for old in existing if not (isinstance(old, dict) and _itself(old.get(field.merge_key)) in gone)]
+    return ([], items) if replace else (left, items)
 
 
-def _merge_element(field: Field, merged: list[Any], item: Any, identity: Identity) -> None:
-    name = identity(item)
-    for position, old in enumerate(merged):
-        if identity(old) == name:
-            merged[position] = merge(field.inner, old, item)
-            return
+def _merge_element(field: Field, merged: list[Any], places: dict[Any, int], item: Any, name: Any) -> None:
+    """Merge one element into the list; `places` says where which one is, as lists may have thousands."""
+    position = places.get(name)
+    if position is not None:
+        merged[position] = merge(field.inner, merged[position], item)
+        return
     cleaned, keep = _clean(item)
     if keep:
+        places[name] = len(merged)
         merged.append(cleaned)
 
 
@@ -143,7 +146,8 @@ def _remove_from_set(current: dict[str, Any], key: str, gone: Any) -> None:
     name = key.removeprefix(_REMOVE)
     existing = current.get(name)
     if isinstance(existing, list):
-        current[name] = [item for item in existing if item not in gone]
+        names = {_itself(item) for item in gone}
+        current[name] = [item for item in existing if _itself(item) not in names]
 
 
 def _ordered_lists(known: dict[str, Field], current: dict[str, Any], patch: dict[str, Any]) -> None:

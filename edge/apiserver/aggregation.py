@@ -12,7 +12,7 @@ from typing import Any
 from edge.api import errors
 from edge.api.apiregistration import APIService
 from edge.apiserver import endpoints
-from edge.apiserver.authenticate import User
+from edge.apiserver.authenticate import User, shown_header
 
 GroupVersion = tuple[str, str]
 MOST_RESOURCES = 1000
@@ -65,6 +65,14 @@ def of_path(path: str) -> GroupVersion | None:
     return (parts[2], parts[3]) if len(parts) > 3 and parts[0] == "" and parts[1] == "apis" else None
 
 
+def is_document(path: str) -> bool:
+    """Return whether a path is that of a group version itself: what is below are resources, and rights to them.
+
+    A slash that was written as %2F must not turn a resource into a document, which everybody may read.
+    """
+    return len(path.removeprefix("/openapi/v3").removesuffix("/").split("/")) == 4
+
+
 # --- what a backend is told
 
 def request_headers(headers: Iterable[tuple[str, str]], user: User, address: str) -> list[tuple[str, str]]:
@@ -74,7 +82,7 @@ def request_headers(headers: Iterable[tuple[str, str]], user: User, address: str
     """
     sent = list(headers)
     own = {name.strip().lower() for key, value in sent if key.lower() == "connection" for name in value.split(",")}
-    kept = [(name, value) for name, value in sent
+    kept = [(name, shown_header(name, value)) for name, value in sent
             if not _dropped(name) and name.lower() not in own and name.lower() != "x-forwarded-for"]
     forwarded = [value for name, value in sent if name.lower() == "x-forwarded-for"]
     if address:

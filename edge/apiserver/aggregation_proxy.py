@@ -57,6 +57,9 @@ class Proxy:
 
     async def serve(self, request: web.BaseRequest, backend: Backend, user: User) -> web.StreamResponse:
         """Answer one request. Raises errors.ApiError as long as nothing was sent."""
+        if user.name == SERVER.name:
+            # A service that leads here: the request would come back with this server's rights, and go round for ever.
+            raise errors.Unavailable("service unavailable: the APIService leads back to this server")
         try:
             address = self._address(backend)
         except errors.ApiError as error:

@@ -7,6 +7,7 @@ By default the file is in memory (`/run`), because one line for each write would
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -108,10 +109,18 @@ class AuditLog:
 def append(path: Path, events: Sequence[dict[str, Any]], max_bytes: int, files: int) -> None:
     """Write events to the end of the file, and begin new ones as they get full. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
-    lines: Sequence[bytes] = [msgspec.json.encode(event) + b"\n" for event in events]
+    lines: Sequence[bytes] = [_line(event) for event in events]
     while left := _fill(path, lines, max_bytes):
         rotate(path, files)
         lines = left
+
+
+def _line(event: dict[str, Any]) -> bytes:
+    """Return an event as a line. A client's headers may be no Unicode; what cannot be written becomes a `?`."""
+    try:
+        return msgspec.json.encode(event) + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(event, ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def rotate(path: Path, files: int) -> None:

@@ -9,7 +9,7 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -46,6 +46,8 @@ BoundUid = Callable[[str, str, str], str]
 API_AUDIENCES = ("https://kubernetes.default.svc.cluster.local",)
 """Whom a token has to be for to be good here."""
 _EXTRA = "authentication.kubernetes.io/"
+_IN_PROTOCOL = "base64url.bearer.authorization.k8s.io."
+"""How a browser, which cannot set the header, shows a token when it opens a WebSocket: as one of the protocols."""
 
 
 def _no_claims(token: str, audiences: tuple[str, ...]) -> Mapping[str, Any] | None:
@@ -78,6 +80,34 @@ class Holder:
 
     user: User
     audiences: tuple[str, ...]
+
+
+def authorization(header: str, protocols: Iterable[str]) -> str:
+    """Return the Authorization of a request: its header, or the token among the protocols that a WebSocket offers.
+
+    Raises errors.Unauthorized for more than one token there, or a broken or lonely one.
+    """
+    offered = [name.strip() for line in protocols for name in line.split(",")]
+    tokens = [name.removeprefix(_IN_PROTOCOL) for name in offered if name.startswith(_IN_PROTOCOL)]
+    if not tokens:
+        return header
+    try:
+        token = base64.urlsafe_b64decode(tokens[0] + "=" * (-len(tokens[0]) % 4)).decode()
+    except (ValueError, binascii.Error) as error:
+        raise errors.Unauthorized("Unauthorized") from error
+    if len(tokens) > 1 or len(offered) == 1:  # one that is no token has to be left, to be answered with
+        raise errors.Unauthorized("Unauthorized")
+    return f"Bearer {token}"
+
+
+def shown_header(name: str, value: str) -> str:
+    """Return what others may see of a header: of the protocols of a WebSocket those that are no token."""
+    return plain_protocols(value) if name.lower() == "sec-websocket-protocol" else value
+
+
+def plain_protocols(line: str) -> str:
+    """Return a Sec-WebSocket-Protocol header without the token that may be in it."""
+    return ", ".join(name.strip() for name in line.split(",") if not name.strip().startswith(_IN_PROTOCOL))
 
 
 def authenticate(certificate: Mapping[str, Any] | None, authorization: str, lookups: Lookups, now: datetime) -> User:

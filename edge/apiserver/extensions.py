@@ -71,6 +71,10 @@ class Extensions:
         found = aggregation.of_path(path)
         return None if found is None else self._aggregation.backend(*found)
 
+    def backend_of_document(self, path: str) -> Backend | None:
+        """Return the aggregated server whose discovery or OpenAPI document a path is, or None."""
+        return self.backend_of(path) if aggregation.is_document(path) else None
+
     async def serve(self, request: web.BaseRequest, backend: Backend, user: User) -> web.StreamResponse:
         """Let an aggregated server answer a request. Raises errors.ApiError."""
         return await self._proxy.serve(request, backend, user)

@@ -35,12 +35,14 @@ from edge.apiserver.account_tokens import SignToken
 from edge.apiserver.agent_metrics import AgentMetrics
 from edge.apiserver.authenticate import User
 from edge.apiserver.bootstrap import make_defaults
+from edge.apiserver.certificate_subjects import CertificateSubjectRestriction
 from edge.apiserver.escalation import Escalation
 from edge.apiserver.extensions import Extensions
-from edge.apiserver.http_paths import Check
+from edge.apiserver.health import Check
 from edge.apiserver.node_restriction import NodeRestriction
 from edge.apiserver.plugins.definitions import Definitions
 from edge.apiserver.reviews import Reviews
+from edge.apiserver.server_metrics import ServerMetrics
 from edge.apiserver.service import Service
 from edge.apiserver.signer_rights import SignerRights
 from edge.apiserver.streams import Streams
@@ -70,6 +72,8 @@ class Settings:
     certificate: Path
     key: Path
     client_ca: Path
+    users_ca: Path | None = None
+    """A further authority for clients, trusted here only; it need not be there yet."""
     host: str = ""
     """Address to listen on; every one when empty."""
     port: int = 6443
@@ -101,7 +105,7 @@ class ApiServer:
         self.extensions = Extensions(self.service, ids, settings.identity)
         self.service.chain = self.extensions.chain(plugins.built_in(self.service, (
             Definitions(self.service.lookup, clock.now), NodeRestriction(), Escalation(self._authorizer),
-            SignerRights(self._authorizer))))
+            SignerRights(self._authorizer), CertificateSubjectRestriction())))
         self.audit_log = audit_log.AuditLog(settings.audit)
         self._auditor = http_audit.Auditor(self.audit_log, clock, ids)
         asked = Reviews(self._authorizer, self._lookups, clock.now)
@@ -111,10 +115,11 @@ class ApiServer:
             metrics.NodeMetrics: used.nodes, metrics.PodMetrics: used.pods,
             components.ComponentStatus: virtual.fixed(lambda: components.component_statuses(parts()))}, asked.answers),
             self._authorizer.allowed)
+        numbers = ServerMetrics(store, self.service.catalog, lambda: self._resources.watches)
         facts = http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {},
-                                 signing_keys=signing_keys)
+                                 signing_keys=signing_keys, metrics=numbers.read)
         self._paths = http_paths.Paths(facts, self.service.catalog.resources, self.extensions.served)
-        self._context = server_context(settings.certificate, settings.key, settings.client_ca)
+        self._context = server_context(settings.certificate, settings.key, settings.client_ca, settings.users_ca)
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
 
@@ -146,7 +151,12 @@ class ApiServer:
         self._resources.end()
         self.extensions.end()
         if self._web is not None:
+            transports = [connection.transport for connection in self._web.connections]
+            self._web.pre_shutdown()  # Connections nobody uses would be waited for, each until the very end.
             await self._web.shutdown(_SHUTDOWN_SECONDS)
+            for transport in transports:
+                if transport is not None:
+                    transport.abort()  # It has said goodbye; most clients never answer that.
         if self._listener is not None:
             await self._listener.wait_closed()
         await self._streams.close()
@@ -158,8 +168,11 @@ class ApiServer:
 
         Raises ssl.SSLError for a pair that does not fit, and then keeps the old one for all.
         """
-        server_context(self._settings.certificate, self._settings.key, self._settings.client_ca)
-        self._context.load_cert_chain(self._settings.certificate, self._settings.key)
+        certificate, key, users = self._settings.certificate, self._settings.key, self._settings.users_ca
+        server_context(certificate, key, self._settings.client_ca, users)
+        self._context.load_cert_chain(certificate, key)
+        if users is not None and users.exists():
+            self._context.load_verify_locations(users)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -225,7 +238,7 @@ class ApiServer:
         if request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource",
                                           details={})
-        if (backend := self.extensions.backend_of(path)) is not None:
+        if (backend := self.extensions.backend_of_document(path)) is not None:
             return await self.extensions.serve(request, backend, user)
         return self._paths.serve(request, path)
 
@@ -233,8 +246,9 @@ class ApiServer:
         transport = request.transport
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         headers = request.headers
-        user = authenticate.authenticate(certificate, headers.get("Authorization", ""), self._lookups,
-                                         trail.received)
+        shown = authenticate.authorization(headers.get("Authorization", ""),
+                                           headers.getall("Sec-WebSocket-Protocol", []))
+        user = authenticate.authenticate(certificate, shown, self._lookups, trail.received)
         trail.user = user
         acting = impersonation.acting(user, headers.items(), self._authorizer.allowed)
         if acting is not user:
@@ -242,12 +256,14 @@ class ApiServer:
         return acting
 
 
-def server_context(certificate: Path, key: Path, client_ca: Path) -> ssl.SSLContext:
+def server_context(certificate: Path, key: Path, client_ca: Path, users_ca: Path | None = None) -> ssl.SSLContext:
     """Return the TLS settings: our certificate, and client certificates checked where one is shown."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(client_ca)
+    if users_ca is not None and users_ca.exists():
+        context.load_verify_locations(users_ca)
     context.verify_mode = ssl.CERT_OPTIONAL
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from edge.api import errors
+from edge.apiserver import content, yaml_answers
 
 _COMPRESS_FROM_BYTES = 128 * 1024
 _COMPRESSION_LEVEL = 1
@@ -22,7 +23,9 @@ JSON = "application/json"
 
 def answer(request: web.BaseRequest, body: bytes, status: int = 200, content_type: str = JSON,
            warnings: Sequence[str] = ()) -> web.Response:
-    """Return a response; a large body is compressed for a client that takes gzip."""
+    """Return a response, JSON as YAML if that is asked for; a large body is compressed for a client that takes gzip."""
+    if content_type.startswith(JSON) and content.wants_yaml(request.headers.get("Accept", "")):
+        body, content_type = yaml_answers.written(body), yaml_answers.MEDIA_TYPE + content_type.removeprefix(JSON)
     response = web.Response(body=body, status=status)
     response.headers["Content-Type"] = content_type
     response.headers["Cache-Control"] = "no-cache, private"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,13 +12,20 @@ from aiohttp import web
 
 import edge
 from edge.api import scheme
-from edge.apiserver import aggregation, discovery, http_answers, openapi, openapi_protobuf
+from edge.apiserver import (
+    aggregation,
+    content,
+    discovery,
+    health,
+    http_answers,
+    metrics_text,
+    openapi,
+    openapi_protobuf,
+)
+from edge.apiserver.health import Check
 from edge.apiserver.http_resources import not_served
 from edge.pki import tokens
 
-HEALTH_PATHS = ("/healthz", "/livez", "/readyz")
-Check = Callable[[], str]
-"""Returns "" when a part is healthy, else what is wrong with it."""
 SigningKeys = Callable[[], Sequence[Mapping[str, str]]]
 """Returns the public keys of service account tokens as JSON Web Keys; none where no tokens are made."""
 ISSUER_PATHS = ("/.well-known/openid-configuration", "/openid/v1/jwks")
@@ -30,6 +38,7 @@ class Facts:
     ca_pem: bytes = b""
     checks: Mapping[str, Check] = field(default_factory=dict)
     signing_keys: SigningKeys = tuple
+    metrics: Callable[[], Sequence[metrics_text.Gauge]] = tuple
 
 
 class Paths:
@@ -51,7 +60,8 @@ class Paths:
         self._kept: dict[str, bytes] = {}
 
     def serve(self, request: web.BaseRequest, path: str) -> web.Response:
-        """Answer a GET of that path. Raises errors.NotFound."""
+        """Answer a GET of that path, which some clients end with a slash. Raises errors.NotFound."""
+        path = path[:-1] if path.endswith("/") and path != "/" else path
         if self._resources() is not self._known or self._others() is not self._aggregated:
             self._known, self._aggregated = self._resources(), self._others()
             self._documents.forget()
@@ -60,7 +70,10 @@ class Paths:
             return http_answers.as_json(request, discovery.version(self._version))
         if path == "/edge/v1/ca":
             return http_answers.answer(request, self._facts.ca_pem, content_type="application/x-pem-file")
-        if path.startswith(HEALTH_PATHS):
+        if path == "/metrics":
+            shown = metrics_text.written(self._facts.metrics()).encode()
+            return http_answers.answer(request, shown, content_type=metrics_text.CONTENT_TYPE)
+        if f"/{path.split('/')[1]}" in health.PATHS:
             return self._health(request, path)
         if path.startswith("/openapi/"):
             return self._openapi(request, path)
@@ -69,20 +82,15 @@ class Paths:
         return self._discovery(request, path)
 
     def _health(self, request: web.BaseRequest, path: str) -> web.Response:
-        _, name, *part = path.split("/")
-        checks = {"ping": lambda: "", **self._facts.checks}
-        if part and part[0]:
-            if part[0] not in checks:
-                raise not_served()
-            checks = {part[0]: checks[part[0]]}
-        excluded = request.query.getall("exclude", [])
-        found = {check: run() for check, run in checks.items() if check not in excluded}
-        broken = any(found.values())
-        if not broken and "verbose" not in request.query:
-            return http_answers.text(request, "ok")
-        lines = [f"[-]{check} failed: {problem}" if problem else f"[+]{check} ok" for check, problem in found.items()]
-        lines.append(f"{name} check {'failed' if broken else 'passed'}")
-        return http_answers.text(request, "\n".join(lines) + "\n", 500 if broken else 200)
+        _, name, *part = path.split("/", 2)
+        checks: dict[str, Check] = {"ping": lambda: "", **self._facts.checks}
+        if part and part[0] not in checks:
+            raise not_served()
+        code, text = health.one_check(checks[part[0]]) if part else health.all_checks(
+            name, checks, request.query.getall("exclude", []), verbose="verbose" in request.query)
+        response = http_answers.text(request, text, code)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        return response
 
     def _issuer(self, request: web.BaseRequest, path: str) -> web.Response:
         """Tell others how to verify service account tokens: OpenID Connect Discovery 1.0."""
@@ -100,23 +108,36 @@ class Paths:
             document, content_type = self._documents.v2_protobuf(), openapi_protobuf.CONTENT_TYPE
         elif path == "/openapi/v2":
             document = self._documents.v2()
-        elif path in ("/openapi/v3", "/openapi/v3/"):
+        elif path == "/openapi/v3":
             document = self._documents.index({f"apis/{each.group}/{each.version}": each.openapi
                                               for each in self._aggregated if each.openapi})
         else:
             parts = path.removeprefix("/openapi/v3/").split("/")
-            if parts[0] == "api" and len(parts) == 2:
-                document = self._documents.v3("", parts[1])
-            elif parts[0] == "apis" and len(parts) == 3:
-                document = self._documents.v3(parts[1], parts[2])
+            group_version = ("", parts[1]) if parts[0] == "api" and len(parts) == 2 else \
+                (parts[1], parts[2]) if parts[0] == "apis" and len(parts) == 3 else None
+            if group_version is not None:
+                if (moved := self._moved(request, *group_version)) is not None:
+                    return moved
+                document = self._documents.v3(*group_version)
         if document is None:
             raise not_served()
+        if content_type == http_answers.JSON:
+            content.negotiate(request.headers.get("Accept", ""))
         headers = {"ETag": document.etag, "Vary": "Accept, Accept-Encoding", "Content-Type": content_type}
+        if request.query.get("hash"):
+            headers["Cache-Control"] = "public, immutable, max-age=31536000"
         if request.headers.get("If-None-Match") == document.etag:
             return web.Response(status=304, headers=headers)
         if "gzip" in request.headers.get("Accept-Encoding", ""):
             return web.Response(body=document.gzipped, headers={**headers, "Content-Encoding": "gzip"})
         return web.Response(body=document.plain(), headers=headers)
+
+    def _moved(self, request: web.BaseRequest, group: str, version: str) -> web.Response | None:
+        """Lead whoever asks for a document by a hash that it no longer has to today's."""
+        current, asked = self._documents.hash_of(group, version), request.query.get("hash", "")
+        if not asked or not current or asked == current:
+            return None
+        return web.Response(status=301, headers={"Location": openapi.address(group, version, current)})
 
     def _discovery(self, request: web.BaseRequest, path: str) -> web.Response:
         aggregated = ""
@@ -129,11 +150,17 @@ class Paths:
                 raise not_served()
             self._kept[key] = msgspec.json.encode(value) + b"\n"
         content_type = discovery.aggregated_content_type(aggregated) if aggregated else http_answers.JSON
-        return http_answers.answer(request, self._kept[key], content_type=content_type)
+        response = http_answers.answer(request, self._kept[key], content_type=content_type)
+        if aggregated:
+            tag = f'"{hashlib.sha256(self._kept[key]).hexdigest().upper()}"'
+            if request.headers.get("If-None-Match") == tag:
+                response = web.Response(status=304)
+            response.headers.update({"ETag": tag, "Vary": "Accept", "Cache-Control": "public"})
+        return response
 
     def _discovered(self, path: str, aggregated: str) -> dict[str, Any] | None:
         known = self._known
-        parts = path.strip("/").split("/")
+        parts = path.removeprefix("/").split("/")
         if aggregated:
             found = discovery.aggregated(known, core=path == "/api", version=aggregated)
             return found if path == "/api" else aggregation.with_discovery(found, self._aggregated)
@@ -149,6 +176,16 @@ class Paths:
             case ["apis", group, version]:
                 return discovery.resource_list(known, group, version)
             case [""]:
-                return {"paths": ["/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz",
-                                  "/version"]}
+                return {"paths": self._listed()}
         return None
+
+    def _listed(self) -> list[str]:
+        """Return every path there is a document at."""
+        found = {"/api", "/api/v1", "/apis", "/metrics", "/openapi/v2", "/openapi/v3", "/version", *health.PATHS}
+        found |= {f"{path}/{check}" for path in health.PATHS for check in ("ping", *self._facts.checks)}
+        for group, versions in discovery.served(self._known).items():
+            if group:
+                found |= {f"/apis/{group}", *(f"/apis/{group}/{version}" for version in versions)}
+        for each in self._aggregated:
+            found |= {f"/apis/{each.group}", f"/apis/{each.group}/{each.version}"}
+        return sorted(found | (set(ISSUER_PATHS) if self._facts.signing_keys() else set()))

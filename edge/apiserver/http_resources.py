@@ -19,6 +19,7 @@ from edge.apiserver import (
     deletion,
     discovery,
     http_answers,
+    list_options,
     render,
     service_apply,
     service_eviction,
@@ -118,6 +119,11 @@ class Resources:
         self._posts: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "binding": self._bind, "eviction": self._evict, "token": self._token}
 
+    @property
+    def watches(self) -> int:
+        """How many watches are open."""
+        return self._streamer.watches
+
     def end(self) -> None:
         """End every watch."""
         self._streamer.end()
@@ -125,9 +131,7 @@ class Resources:
     async def serve(self, request: web.BaseRequest, asked: ResourceRequest, resource: scheme.Resource,
                     user: User) -> web.StreamResponse:
         """Answer one request. Raises errors.ApiError."""
-        wanted = content.negotiate(request.headers.get("Accept", ""))
-        if wanted.form and asked.verb in ("create", "update", "patch", "delete", "deletecollection"):
-            wanted = content.JSON
+        wanted = content.negotiate(request.headers.get("Accept", ""), streams=asked.verb == "watch")
         view = View(resource, asked.api_version, wanted, self._service.clock.now,
                     asked.query.get("includeObject", [""])[0])
         body = await read_body(request) if request.method not in ("GET", "HEAD") else b""
@@ -147,6 +151,7 @@ class Resources:
         if asked.subresource in self._posts:
             if asked.verb != "create":
                 raise _not_allowed()
+            write_options.check(asked)
             return await self._posts[asked.subresource](call)
         _check_scope(asked, resource)
         self._check_verb(call)
@@ -170,12 +175,14 @@ class Resources:
         if call.resource.virtual:
             record = await self._virtual.get(call.resource, asked.namespace, asked.name)
         else:
+            self._service.check_fresh(asked.options)
             record = self._service.get(call.resource, asked.namespace, asked.name)
         return http_answers.answer(call.http, call.view.object(record.value),
                                    content_type=call.view.wanted.content_type)
 
     async def _list(self, call: Call) -> web.StreamResponse:
         asked = call.asked
+        list_options.for_list(asked.options)
         if call.resource.virtual:
             listing = await self._virtual.list(call.resource, asked.namespace, asked.options,
                                                self._service.store.revision)
@@ -184,12 +191,13 @@ class Resources:
         return http_answers.answer(call.http, call.view.list(listing), content_type=call.view.wanted.content_type)
 
     async def _watch(self, call: Call) -> web.StreamResponse:
-        asked = call.asked
-        if asked.name:
-            own = f"metadata.name={asked.name}"
-            fields = f"{asked.options.field_selector},{own}" if asked.options.field_selector else own
-            asked = dataclasses.replace(asked, options=dataclasses.replace(asked.options, field_selector=fields))
-        return await self._streamer.run(call.http, asked, call.view, asked.namespace)
+        options = list_options.for_watch(call.asked.options)
+        if call.asked.name:
+            own = f"metadata.name={call.asked.name}"
+            fields = f"{options.field_selector},{own}" if options.field_selector else own
+            options = dataclasses.replace(options, field_selector=fields)
+        asked = dataclasses.replace(call.asked, options=options)
+        return await self._streamer.run(call.http, asked, call.view, call.warnings)
 
     # --- writing
 
@@ -268,6 +276,7 @@ class Resources:
             {"name": asked.name, "group": resource.group, "kind": resource.plural, "uid": uid}))
 
     async def _delete_collection(self, call: Call) -> web.StreamResponse:
+        list_options.for_list(call.asked.options)
         listing = await self._service.delete_collection(call.resource, call.asked.namespace, call.asked.options,
                                                         self._delete_options(call), call.write)
         return http_answers.answer(call.http, call.view.list(listing))

@@ -61,6 +61,11 @@ class Documents:
         return self._keep(f"{group}/{version}",
                           lambda: v3_document(self._resources(), group, version, self._version))
 
+    def hash_of(self, group: str, version: str) -> str:
+        """Return the hash of a group version's document as the index has it; empty when that is not served."""
+        members = discovery.served(self._resources()).get(group, {}).get(version, [])
+        return _fingerprint(self._version, members) if members else ""
+
     def v2(self) -> Document:
         """Return the answer of `/openapi/v2`, as JSON."""
         return self._keep("v2", lambda: v2_document(self._resources(), self._version))
@@ -83,8 +88,13 @@ class Documents:
         for group, versions in discovery.served(self._resources()).items():
             for version, members in versions.items():
                 path = f"apis/{group}/{version}" if group else f"api/{version}"
-                paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={_fingerprint(self._version, members)}"}
+                paths[path] = {"serverRelativeURL": address(group, version, _fingerprint(self._version, members))}
         return {"paths": paths}
+
+
+def address(group: str, version: str, digest: str) -> str:
+    """Return where the document of a group version is."""
+    return f"/openapi/v3/{f'apis/{group}/{version}' if group else f'api/{version}'}?hash={digest}"
 
 
 def _fingerprint(version: str, members: Sequence[Resource]) -> str:

@@ -5,6 +5,7 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-uris
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
@@ -12,6 +13,7 @@ from urllib.parse import parse_qs, unquote
 from edge.api import errors, fields
 
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_NUMBER = re.compile(r"[-+]?[0-9]{1,18}")
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -27,7 +29,7 @@ class Options:
     resource_version_match: str = ""
     timeout_seconds: int | None = None
     bookmarks: bool = False
-    send_initial_events: bool = False
+    send_initial_events: bool | None = None
     dry_run: bool = False
     field_validation: str = ""
     field_manager: str = ""
@@ -78,7 +80,8 @@ def parse(method: str, path: str, query: str = "", *, deep: bool = False) -> Res
     if split is None:
         return None
     group, version, rest = split
-    namespace, resource, name, subresource, tail = _resource(rest, deep=deep)
+    watched = len(rest) > 1 and rest[0] == "watch"
+    namespace, resource, name, subresource, tail = _resource(rest[1:] if watched else rest, deep=deep)
     if not resource:
         return None
     verb = _VERBS.get(method)
@@ -87,8 +90,10 @@ def parse(method: str, path: str, query: str = "", *, deep: bool = False) -> Res
     values = parse_qs(query, keep_blank_values=True) if query else {}
     if not name:
         verb = {"get": "list", "delete": "deletecollection"}.get(verb, verb)
-    if verb in ("get", "list") and not subresource and _flag(values, "watch"):
+    if (verb == "list" and _flag(values, "watch")) or (verb in ("get", "list") and watched and not subresource):
         verb = "watch"
+    elif watched:
+        raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
     streamed = subresource in ("proxy", "log", "exec", "attach", "portforward")
     options = Options() if streamed or not values else read_options(values)
     return ResourceRequest(verb=verb, group=group, version=version, resource=resource, subresource=subresource,
@@ -96,22 +101,16 @@ def parse(method: str, path: str, query: str = "", *, deep: bool = False) -> Res
 
 
 def read_options(values: Mapping[str, list[str]]) -> Options:
-    """Return the query's options. Raises errors.BadRequest for one that does not parse."""
-    dry_run = values.get("dryRun", [])
-    if any(value not in ("All", "") for value in dry_run):
-        raise errors.BadRequest(f'invalid dryRun value: {dry_run!r}, only "All" is supported')
-    validation = _text(values, "fieldValidation")
-    if validation not in ("", "Ignore", "Warn", "Strict"):
-        raise errors.BadRequest(f'fieldValidation: Unsupported value: "{validation}": supported values: '
-                                '"Ignore", "Warn", "Strict"')
+    """Return the query's options; those of writes are judged by the verb. Raises errors.BadRequest for no number."""
     return Options(
         label_selector=_text(values, "labelSelector"), field_selector=_text(values, "fieldSelector"),
         limit=_number(values, "limit") or 0, continue_token=_text(values, "continue"),
         resource_version=_text(values, "resourceVersion"),
         resource_version_match=_text(values, "resourceVersionMatch"),
         timeout_seconds=_number(values, "timeoutSeconds"), bookmarks=_flag(values, "allowWatchBookmarks"),
-        send_initial_events=_flag(values, "sendInitialEvents"), dry_run="All" in dry_run,
-        field_validation=validation, field_manager=_text(values, "fieldManager"), force=_flag(values, "force"),
+        send_initial_events=_flag(values, "sendInitialEvents") if "sendInitialEvents" in values else None,
+        dry_run="dryRun" in values, field_validation=_text(values, "fieldValidation"),
+        field_manager=_text(values, "fieldManager"), force=_flag(values, "force"),
         grace_period_seconds=_number(values, "gracePeriodSeconds"),
         propagation_policy=_text(values, "propagationPolicy"),
         orphan_dependents=_flag(values, "orphanDependents") if "orphanDependents" in values else None)
@@ -132,6 +131,8 @@ def _group_version(path: str) -> tuple[str, str, list[str]] | None:
 def _resource(segments: list[str], *, deep: bool = False) -> tuple[str, str, str, str, str]:
     """Return namespace, resource, name, subresource and the rest."""
     namespace = ""
+    if "" in segments[:segments.index("proxy") if "proxy" in segments else None]:
+        return "", "", "", "", ""  # a client that forgot the namespace does not mean all of them
     about_namespace = len(segments) < 3 or (len(segments) == 3 and segments[2] in NAMESPACE_SUBRESOURCES)
     if segments[0] == "namespaces" and not about_namespace:
         namespace, segments = unquote(segments[1]), segments[2:]
@@ -152,14 +153,13 @@ def _text(values: Mapping[str, list[str]], name: str) -> str:
 
 def _flag(values: Mapping[str, list[str]], name: str) -> bool:
     found = values.get(name)
-    return bool(found) and found is not None and found[0] not in ("0", "false", "False", "f", "F")
+    return bool(found) and found is not None and found[0].lower() not in ("0", "false")
 
 
 def _number(values: Mapping[str, list[str]], name: str) -> int | None:
     text = _text(values, name)
     if not text:
         return None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise errors.BadRequest(f'unable to parse query parameter "{name}": "{text}" is not a number') from error
+    if not _NUMBER.fullmatch(text):
+        raise errors.BadRequest(f'unable to parse query parameter "{name}": "{text}" is not a number')
+    return int(text)

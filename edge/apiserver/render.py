@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from edge.api import scheme
+from edge.api import errors, scheme
 from edge.apiserver import content, tables
 from edge.apiserver.content import Wanted
 from edge.apiserver.listing import Listing
@@ -39,6 +39,10 @@ class View:
         self.wanted = wanted
         self._now = now
         self._include = include_object or "Metadata"
+        if wanted.form == content.TABLE and self._include not in ("Metadata", "None", "Object"):
+            raise errors.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: "
+                                    f"{msgspec.json.encode(self._include).decode()}: must be 'Metadata', 'Object', "
+                                    "'None', or empty")
         self.as_stored = not wanted.form and api_version == resource.api_version
 
     def object(self, value: bytes) -> bytes:
@@ -47,14 +51,18 @@ class View:
             return value
         if self.wanted.form == content.TABLE:
             return self.table([value], _revision(value))
+        if self.wanted.form == content.PARTIAL_LIST:
+            raise self._other_form("is not a list", self.resource.kind)
         if self.wanted.form:
             return self._partial(value)
-        return msgspec.json.encode(scheme.to_version(self.resource, self.api_version, _dict.decode(value)))
+        return self._item(value)
 
     def list(self, listing: Listing) -> bytes:
         """Return a listing as this request sees it."""
         if self.wanted.form == content.TABLE:
             return self.table([record.value for record in listing.records], str(listing.revision), listing)
+        if self.wanted.form == content.PARTIAL:
+            raise self._other_form("is a list", self.resource.list_kind)
         if self.wanted.form:
             kind, version = content.PARTIAL_LIST, f"meta.k8s.io/{self.wanted.version}"
         else:
@@ -62,19 +70,34 @@ class View:
         if self.as_stored:
             items: Sequence[bytes] = [record.value for record in listing.records]
         else:
-            items = [self.object(record.value) for record in listing.records]
+            items = [self._item(record.value) for record in listing.records]
         head = msgspec.json.encode(list_metadata(listing))
         return b'{"kind":"%s","apiVersion":"%s","metadata":%s,"items":[%s]}\n' % (
             kind.encode(), version.encode(), head, b",".join(items))
+
+    def _item(self, value: bytes) -> bytes:
+        if self.wanted.form:
+            return self._partial(value)
+        return msgspec.json.encode(scheme.to_version(self.resource, self.api_version, _dict.decode(value)))
+
+    def _other_form(self, why: str, kind: str) -> errors.NotAcceptable:
+        version = self.api_version.rpartition("/")[2]
+        return errors.NotAcceptable(f"you requested {self.wanted.form}, but the requested object {why} "
+                                    f"(*{version}.{kind})")
 
     def table(self, values: Sequence[bytes], revision: str, listing: Listing | None = None, *,
               columns: bool = True) -> bytes:
         """Return objects as a Table, which is what `kubectl get` prints."""
         metadata = list_metadata(listing) if listing else {"resourceVersion": revision}
-        body = tables.table(self.resource, [_dict.decode(value) for value in values], self._now(),
-                            api_version=self.api_version, include_object=self._include, metadata=metadata,
-                            header=columns)
+        objects = [_dict.decode(value) for value in values]
+        body = tables.table(self.resource, objects, self._now(), api_version=self.api_version,
+                            include_object=self._include, metadata=metadata, header=columns)
         body["apiVersion"] = f"meta.k8s.io/{self.wanted.version}"
+        for row, obj in zip(body["rows"], objects, strict=True):
+            if self._include == "Metadata":
+                row["object"]["apiVersion"] = body["apiVersion"]
+            elif self._include == "Object" and self.api_version != self.resource.api_version:
+                row["object"] = scheme.to_version(self.resource, self.api_version, obj)
         return msgspec.json.encode(body)
 
     def _partial(self, value: bytes) -> bytes:
@@ -86,14 +109,10 @@ class View:
         if self.as_stored:
             return value
         if self.wanted.form == content.TABLE:
-            return self._empty_table(value, first) if bookmark else self.table([value], _revision(value),
-                                                                               columns=first)
+            return self.table([value], _revision(value), columns=first)
         if self.wanted.form or not bookmark:
             return self.object(value)
         return value
-
-    def _empty_table(self, value: bytes, first: bool) -> bytes:
-        return self.table([], _revision(value), columns=first)
 
 
 def list_metadata(listing: Listing) -> dict[str, Any]:

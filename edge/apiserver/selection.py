@@ -21,7 +21,7 @@ _INVOLVED = tuple(f"involvedObject.{name}" for name in
 _REGARDING = {name.replace("involvedObject", "regarding"): name for name in _INVOLVED}
 """How events.k8s.io/v1 calls them."""
 FIELDS: Mapping[str, tuple[str, ...]] = {
-    "Pod": ("spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+    "Pod": ("spec.nodeName", "spec.host", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
             "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs", "status.nominatedNodeName"),
     "Event": (*_INVOLVED, *_REGARDING, "reason", "reportingComponent", "reportingController", "source",
               "type"),
@@ -35,9 +35,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = {
     "CertificateSigningRequest": ("spec.signerName",),
 }
 """What each kind may be selected by, beside its name and namespace."""
+_WORDS = {"Job": 'field label "{}" not supported for Job'}
 _ABSENT = {"spec.hostNetwork": "false", "spec.unschedulable": "false", "status.succeeded": "0"}
 """What a field that is not there counts as; most count as empty."""
-_ELSEWHERE = {"source": "source.component", "status.successful": "status.succeeded",
+_ELSEWHERE = {"spec.host": "spec.nodeName", "source": "source.component", "status.successful": "status.succeeded",
               "reportingController": "reportingComponent", **_REGARDING}
 """Fields that selectors know by another name."""
 
@@ -101,11 +102,18 @@ def parse(resource: scheme.Resource, label_selector: str, field_selector: str) -
     if not field_selector:
         return Selection(by_label)
     by_field = fields.parse(field_selector)
-    named = tuple(requirement.field for requirement in by_field.requirements)
-    for name in named:
-        if name not in (*_COMMON, *selectable(resource)):
-            raise errors.BadRequest(f"field label not supported: {name}")
-    return Selection(by_label, by_field, named)
+    known = (*_COMMON, *selectable(resource))
+    for requirement in by_field.requirements:
+        if requirement.field not in known:
+            raise _not_supported(resource, requirement.field)
+    return Selection(by_label, by_field, tuple(requirement.field for requirement in by_field.requirements))
+
+
+def _not_supported(resource: scheme.Resource, name: str) -> errors.BadRequest:
+    """Return the refusal of a field: kinds that can be selected by nothing of their own have other words for it."""
+    if isinstance(resource, custom.CustomResource) or resource.kind in FIELDS:
+        return errors.BadRequest(_WORDS.get(resource.kind, "field label not supported: {}").format(name))
+    return errors.BadRequest(f'"{name}" is not a known field selector: only "metadata.name", "metadata.namespace"')
 
 
 def selectable(resource: scheme.Resource) -> tuple[str, ...]:
@@ -127,9 +135,13 @@ def _value(obj: dict[str, Any], path: str) -> str:
     return str(node)
 
 
+LATEST = -1
+"""The revision of a token that goes on after its snapshot is gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Continue:
-    """Where a paged listing goes on: the snapshot, and the last key that was given."""
+    """Where a paged listing goes on: the snapshot (LATEST: what is there by then), and the last key that was given."""
 
     revision: int
     after_key: str
@@ -151,9 +163,9 @@ def read_continue(token: str, prefix: str) -> Continue:
         raw = msgspec.json.decode(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), type=dict[str, Any])
         place = Continue(int(raw["rv"]), str(raw["after"]))
     except (binascii.Error, msgspec.DecodeError, KeyError, ValueError, TypeError) as error:
-        raise errors.BadRequest(f"continue key is not valid: {error}") from error
-    if not place.after_key.startswith(prefix) or place.revision < 1:
-        raise errors.BadRequest("continue key is not valid: it belongs to another listing")
+        raise errors.BadRequest(f"invalid continue token: continue key is not valid: {error}") from error
+    if not place.after_key.startswith(prefix) or (place.revision < 1 and place.revision != LATEST):
+        raise errors.BadRequest("invalid continue token: continue key is not valid: it belongs to another listing")
     return place
 
 
@@ -166,5 +178,6 @@ def revision_number(text: str, name: str = "resourceVersion") -> int:
     if not text:
         return 0
     if not text.isascii() or not text.isdecimal() or len(text) > 19:
-        raise errors.BadRequest(f'Invalid value: "{text}": {name}: not a number')
+        raise errors.BadRequest(f'invalid resource version: {name}: Invalid value: "{text}": strconv.ParseUint: '
+                                f'parsing "{text}": invalid syntax')
     return int(text)

@@ -23,6 +23,7 @@ from edge.apiserver import (
     bodies,
     definitions,
     deletion,
+    list_options,
     selection,
     tracking,
 )
@@ -38,8 +39,11 @@ from edge.store.interface import Record, Store
 
 ATTEMPTS = 8
 """How often a write without a resourceVersion is tried again when somebody else was faster."""
-_TOO_OLD = "The provided continue parameter is too old to display a consistent list result. You can start a new list " \
-           "without the continue parameter."
+_INCONSISTENT = "The provided continue parameter is too old to display a consistent list result. You can start a new " \
+                "list without the continue parameter, or use the continue token in this response to retrieve the " \
+                "remainder of the results. Continuing with the provided token results in an inconsistent list - " \
+                "objects that were created, modified, or deleted between the time the first chunk was returned and " \
+                "now may show up in the list."
 
 Change = Callable[[meta.Object], meta.Object]
 """Makes the object a write wants out of the one that is stored."""
@@ -99,7 +103,7 @@ class Service:
             page = self.store.list(prefix, limit=limit if selected.everything else 0, after_key=after,
                                    revision=revision)
         except store_interface.Compacted as error:
-            raise errors.Expired(_TOO_OLD) from error
+            raise _too_old(after) from error
         except store_interface.FutureRevision as error:
             raise too_new(str(revision), self.store.revision) from error
         records, after = page.records, page.next_key
@@ -116,13 +120,21 @@ class Service:
         """Return the key to start after and the snapshot to list (0: the newest)."""
         if options.continue_token:
             place = selection.read_continue(options.continue_token, prefix)
-            return place.after_key, place.revision
+            if options.resource_version not in ("", "0"):
+                raise errors.BadRequest("specifying resource version is not allowed when using continue")
+            return place.after_key, 0 if place.revision == selection.LATEST else place.revision
+        asked = self.check_fresh(options)
+        match = options.resource_version_match
+        # A page of a listing at some revision has always been a page of exactly that snapshot.
+        exact = match == list_options.EXACT or (not match and options.limit > 0)
+        return "", asked if exact else 0
+
+    def check_fresh(self, options: Options) -> int:
+        """Return the revision a read names, 0 for none. Raises errors.ApiError (504) when it has not happened yet."""
         asked = selection.revision_number(options.resource_version)
-        if options.resource_version_match and not options.resource_version:
-            raise errors.BadRequest("resourceVersionMatch is forbidden for list unless resourceVersion is provided")
         if asked > self.store.revision:
             raise too_new(options.resource_version, self.store.revision)
-        return "", asked if options.resource_version_match == "Exact" else 0
+        return asked
 
     # --- writing
 
@@ -236,9 +248,12 @@ class Service:
         new = admission.with_revision(new, old.metadata.resource_version)
         if new == old and not deletion.finished(new):
             return record
-        bodies.check_size(codec.encode(new))
+        encoded = codec.encode(new)
+        if encoded == record.value and not deletion.finished(new):
+            return record  # What reads the same may be of other types here; a write would wake every watcher.
+        bodies.check_size(encoded)
         if dry_run:
-            return replace(record, value=codec.encode(new))
+            return replace(record, value=encoded)
         if deletion.finished(new):
             return await self._committed(self.store.delete(record.key, _encoder(new), expected=record.revision))
         return await self._committed(self.store.update(record.key, _encoder(new), expected=record.revision))
@@ -341,6 +356,15 @@ def _encoder(obj: meta.Object) -> store_interface.Encode:
     def encode(revision: int) -> bytes:
         return codec.encode(admission.with_revision(obj, str(revision)))
     return encode
+
+
+def _too_old(after_key: str) -> errors.Expired:
+    """Return the 410 of a snapshot that is gone; with what a page can go on with from there."""
+    if not after_key:
+        return errors.Expired("The resourceVersion for the provided list is too old.")
+    expired = errors.Expired(_INCONSISTENT)
+    expired.continue_token = selection.write_continue(selection.Continue(selection.LATEST, after_key))
+    return expired
 
 
 def too_new(asked: str, current: int) -> errors.ApiError:

@@ -9,7 +9,7 @@ from edge.api import autoscaling, codec, core, errors, meta, scheme
 from edge.apiserver import binding, scale
 from edge.apiserver.service import Service
 from edge.apiserver.write import BY_SERVER, Write
-from edge.store.interface import Record, RevisionMismatch
+from edge.store.interface import KeyNotFound, Record, RevisionMismatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +53,6 @@ async def bind(service: Service, namespace: str, name: str, wanted: core.Binding
             return await service.replace_record(record, pod)
         except RevisionMismatch:
             continue
+        except KeyNotFound as error:
+            raise errors.not_found(resource.group_resource, name) from error
     raise errors.conflict("pods/binding", name)

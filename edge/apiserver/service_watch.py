@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from edge.api import errors, scheme
 from edge.apiserver import selection, watching
@@ -21,11 +21,15 @@ BOOKMARK_SECONDS = 60.0
 LONGEST_SECONDS = 3600.0
 
 
-async def watch(service: Service, resource: scheme.Resource, namespace: str, options: Options,
-                api_version: str = "") -> AsyncGenerator[list[Notice], None]:
-    """Yield what happens to the selected objects.
+Tell = Callable[[list[Notice]], bool]
+"""Tells a client at once, if it can: it must not wait and must not raise, and returns whether it did."""
 
-    Without a resourceVersion (or with "0") everything present comes first, as ADDED.
+
+async def watch(service: Service, resource: scheme.Resource, namespace: str, options: Options,
+                api_version: str = "", tell: Tell | None = None) -> AsyncGenerator[list[Notice], None]:
+    """Yield what happens to the selected objects; with `tell`, what it cannot tell at once.
+
+    Without a resourceVersion (or with "0") everything present comes first, as ADDED, unless the options say otherwise.
 
     Raises:
         errors.Expired: when the revision to start after is gone, or the watcher fell too far behind.
@@ -36,20 +40,30 @@ async def watch(service: Service, resource: scheme.Resource, namespace: str, opt
     after = selection.revision_number(options.resource_version)
     version = api_version or resource.api_version
     prefix = prefix_of(resource, namespace)
+
+    def seen(changes: Sequence[store_interface.Event]) -> list[Notice]:
+        return [notice for change in changes
+                if (notice := watching.transition(resource, selected, change)) is not None]
+
     present: tuple[store_interface.Record, ...] = ()
-    if after == 0 or options.send_initial_events:
+    initial = after == 0 if options.send_initial_events is None else options.send_initial_events
+    if initial:
+        service.check_fresh(options)
         page = service.store.list(prefix)
         present, after = page.records, page.revision
+    elif after == 0:
+        after = service.store.revision
     async with contextlib.aclosing(_events(service, prefix, after)) as events:
         begin = [watching.initial(record) for record in present if selected.matches(record.value)]
         if options.send_initial_events and options.bookmarks:
             begin.append(watching.bookmark(resource, version, after, initial_end=True))
         if begin:
             yield begin
+        if tell is not None:
+            events.offer_to(lambda changes: not (notices := seen(changes)) or tell(notices))
         async with contextlib.aclosing(_timed(service, events, options, after)) as timed:
             async for changes, told in timed:
-                notices = [notice for change in changes
-                           if (notice := watching.transition(resource, selected, change)) is not None]
+                notices = seen(changes)
                 if told and options.bookmarks:
                     notices.append(watching.bookmark(resource, version, told))
                 if notices:

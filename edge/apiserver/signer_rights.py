@@ -35,7 +35,7 @@ class SignerRights(Plugin):
                 or not isinstance(old, certificates.CertificateSigningRequest):
             return
         verb = "approve" if request.write.subresource == "approval" else "sign"
-        if verb == "sign" and new.status.certificate == old.status.certificate:
+        if verb == "sign" and new.status == old.status:
             return
         signer = old.spec.signer_name
         if not self._may(request.write.user, verb, signer):

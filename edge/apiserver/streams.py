@@ -16,7 +16,7 @@ from aiohttp import web
 from yarl import URL
 
 from edge.api import core, discovery, errors, scheme
-from edge.apiserver import audit, stream_targets, streams_tunnel
+from edge.apiserver import audit, authenticate, stream_targets, streams_tunnel
 from edge.apiserver.paths import Options, ResourceRequest
 from edge.apiserver.service import Service
 from edge.apiserver.stream_targets import Target
@@ -27,7 +27,9 @@ ASK_SECONDS = 4.0
 LARGEST_ANSWER_BYTES = 4 * 1024 * 1024
 _HOP_BY_HOP = {"connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer",
                "transfer-encoding", "upgrade"}
-_NOT_PASSED_ON = {"host", "authorization", "impersonate-user", "impersonate-group", "content-length"}
+_NOT_PASSED_ON = {"host", "authorization", "content-length"}
+_CREDENTIALS = ("impersonate-", "x-remote-")
+"""How the headers begin that say who somebody is: what is behind this server must not take them from a client."""
 _LARGEST_ERROR_BYTES = 64 * 1024
 _FAMILY = {400: errors.BadRequest, 403: errors.Forbidden, 404: errors.NotFound, 503: errors.Unavailable}
 
@@ -113,7 +115,7 @@ class Streams:
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), auto_decompress=False,
+                connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS))
         return self._session
 
@@ -172,7 +174,8 @@ class Streams:
         except (OSError, TimeoutError) as error:
             raise errors.ApiError(f"error dialing backend: dial tcp {address}:{self._port}: {_words(error)}") from error
         lines = [f"{request.method} {target.path} HTTP/1.1", f"Host: {address}:{self._port}"]
-        lines += [f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _NOT_PASSED_ON]
+        lines += [f"{name}: {authenticate.shown_header(name, value)}" for name, value in request.headers.items()
+                  if _goes_on(name)]
         transport.write("\r\n".join([*lines, "", ""]).encode("latin-1", "replace"))
         return agent
 
@@ -182,7 +185,12 @@ class Streams:
 
 def _passed_on(request: web.BaseRequest) -> list[tuple[str, str]]:
     return [(name, value) for name, value in request.headers.items()
-            if name.lower() not in _HOP_BY_HOP | _NOT_PASSED_ON]
+            if name.lower() not in _HOP_BY_HOP and _goes_on(name)]
+
+
+def _goes_on(name: str) -> bool:
+    bare = name.lower().replace("_", "-")  # some servers take one for the other
+    return bare not in _NOT_PASSED_ON and not bare.startswith(_CREDENTIALS)
 
 
 def _content_length(head: bytes) -> int:

@@ -1,15 +1,19 @@
-"""What the query of a write says about its author, checked: the field manager, and force.
+"""What the query of a write says beside the object, checked: the field manager, force, dry runs, strictness.
 
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#managers
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from edge.api import errors
 from edge.apiserver.paths import ResourceRequest
 
 LONGEST_MANAGER_BYTES = 128
-_KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+_KINDS = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions", "delete": "DeleteOptions",
+          "deletecollection": "DeleteOptions"}
 
 
 def manager(asked: ResourceRequest, user_agent: str) -> str:
@@ -21,7 +25,7 @@ def manager(asked: ResourceRequest, user_agent: str) -> str:
 
 
 def check(asked: ResourceRequest, *, applies: bool = False) -> None:
-    """Raise errors.Invalid, in Kubernetes' words, for a field manager that is none, or force without apply."""
+    """Raise errors.Invalid, in Kubernetes' words, for what cannot be asked of a write."""
     kind = _KINDS.get(asked.verb)
     if kind is None:
         return
@@ -42,8 +46,23 @@ def check(asked: ResourceRequest, *, applies: bool = False) -> None:
             causes.append(errors.Cause(reason="FieldValueInvalid", field="fieldManager",
                                        message=f'Invalid value: "{_quoted(name)}": {where}'))
         position += len(character.encode())
+    causes = [*causes[:10], *dry_run(asked.query.get("dryRun", []))]
+    if kind != "DeleteOptions" and asked.options.field_validation not in VALIDATIONS:
+        supported = ", ".join(f'"{value}"' for value in VALIDATIONS)
+        causes.append(errors.Cause(
+            reason="FieldValueNotSupported", field="fieldValidation",
+            message=f'Unsupported value: "{_quoted(asked.options.field_validation)}": supported values: {supported}'))
     if causes:
-        raise errors.invalid("meta.k8s.io", kind, "", tuple(causes[:10]))
+        raise errors.invalid("meta.k8s.io", kind, "", tuple(causes))
+
+
+def dry_run(values: Sequence[str]) -> tuple[errors.Cause, ...]:
+    """Return what is wrong with the values of dryRun: each has to be All."""
+    if all(value == "All" for value in values):
+        return ()
+    shown = ", ".join(f'"{_quoted(value)}"' for value in values)
+    return (errors.Cause(reason="FieldValueNotSupported", field="dryRun",
+                         message=f'Unsupported value: []string{{{shown}}}: supported values: "All"'),)
 
 
 def _quoted(text: str) -> str:

@@ -113,7 +113,7 @@ def _report(service: core.Service, address: str, pool: tuple[str, ...], now: dat
                    else f"no address of the pool has its ports {wanted} free")
         made = conditions.make(old, CONDITION, "False", "Pending", message, now)
     status = msgspec.structs.replace(service.status, load_balancer=core.LoadBalancerStatus(ingress=ingress),
-                                     conditions=conditions.put(service.status.conditions, made))
+                                     conditions=conditions.put(service.status.conditions, conditions.whole(made, 0)))
     if status == service.status:
         return []
     about = plan.reference("Service", "v1", service)

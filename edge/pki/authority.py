@@ -68,11 +68,11 @@ def new_key() -> bytes:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
-def create_ca(now: datetime, key: bytes | None = None) -> Pair:
+def create_ca(now: datetime, key: bytes | None = None, called: str = names.CA_NAME) -> Pair:
     """Return a certificate authority that is good for ten years; with `key`, for that key."""
     key = key or new_key()
     private = load_key(key)
-    name = _name(names.CA_NAME, ())
+    name = _name(called, ())
     usage = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
                           key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
                           decipher_only=False)

@@ -15,6 +15,8 @@ from pathlib import Path
 from edge.pki import authority, names
 
 CA = "ca"
+USERS = "users"
+"""The authority of users' certificates, which only the API server trusts."""
 API = "server"
 BROKER = "broker"
 SERVER = "edge-server"
@@ -43,7 +45,8 @@ def ensure(directory: Path, *, dns: Iterable[str] = (), addresses: Iterable[str]
     directory.mkdir(parents=True, exist_ok=True, mode=0o755)
     dns, addresses = tuple(dns), tuple(addresses)
     written: list[str] = []
-    ca = _ensure_ca(directory, now, written)
+    ca = _ensure_ca(directory, CA, names.CA_NAME, now, written)
+    _ensure_ca(directory, USERS, names.USERS_CA_NAME, now, written)
     for stem, profile in ((API, names.api_server(dns, addresses, domain)), (BROKER, names.broker(dns, addresses)),
                           (SERVER, names.edge_server()), (ADMIN, names.admin())):
         _ensure_leaf(directory, stem, profile, ca, now, written)
@@ -82,8 +85,8 @@ def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
         os.close(folder)
 
 
-def _ensure_ca(directory: Path, now: datetime, written: list[str]) -> authority.Pair:
-    key_path, certificate_path = directory / "ca.key", directory / "ca.crt"
+def _ensure_ca(directory: Path, stem: str, called: str, now: datetime, written: list[str]) -> authority.Pair:
+    key_path, certificate_path = directory / f"{stem}.key", directory / f"{stem}.crt"
     if certificate_path.exists() and not key_path.exists():
         raise authority.PkiError(f"{key_path} is missing while {certificate_path} is there: restore the key, or move "
                                  "the directory away to begin a new rack that every node has to join again")
@@ -96,7 +99,7 @@ def _ensure_ca(directory: Path, now: datetime, written: list[str]) -> authority.
             raise authority.PkiError(f"{certificate_path} does not belong to {key_path}")
         if authority.read_certificate(pair.certificate).not_after - now > RENEW_BEFORE:
             return pair
-    pair = authority.create_ca(now, key)
+    pair = authority.create_ca(now, key, called)
     _put(certificate_path, pair.certificate, written)
     return pair
 

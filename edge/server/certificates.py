@@ -1,6 +1,8 @@
-"""Works certificate requests of nodes off: approves what the rules allow, signs what is approved, tidies up.
+"""Works certificate requests off: approves what the rules for nodes allow, signs what is approved, tidies up.
 
-Effects: the API, and the authority's key, which is read from its file for each signature and not kept.
+Requests of users (signer `kubernetes.io/kube-apiserver-client`) are approved by people and signed here.
+
+Effects: the API, and the authorities' keys, which are read from their files for each signature and not kept.
 Requests are deleted after a while, as Kubernetes does: signed ones after an hour, undecided ones after a day.
 """
 
@@ -81,7 +83,11 @@ class Certificates:
         if age > (DONE_AFTER if finished else PENDING_AFTER):
             await self._client.delete(Csr, request.metadata.name, uid=request.metadata.uid)
             return
-        if finished or request.spec.signer_name != names.NODE_SIGNER:
+        if finished:
+            return
+        if request.spec.signer_name == names.USER_SIGNER and "Approved" in state:
+            await self._sign_user(request)
+        if request.spec.signer_name != names.NODE_SIGNER:
             return
         # The cryptography package is loaded with the first request and not before.
         from edge.pki import authority
@@ -126,6 +132,24 @@ class Certificates:
         self._approved.pop(content.common_name, None)
         self._deleted.pop(content.common_name, None)
         log.info("certificate signed", node=content.common_name, key=content.key_hash)
+
+    async def _sign_user(self, request: Csr) -> None:
+        """Sign with the subject that was asked for and approved, by the authority that only the API server trusts."""
+        from edge.pki import authority, directory, users
+
+        usages, seconds = request.spec.usages, request.spec.expiration_seconds
+        try:
+            csr = users.read(base64.b64decode(request.spec.request, validate=True))
+            if problem := users.wrong(csr, usages):
+                raise authority.PkiError(problem)
+            ca = directory.read_pair(self._pki_dir, directory.USERS)
+            signed = users.sign(ca, csr, usages, seconds, self._clock.now())
+        except (authority.PkiError, binascii.Error, ValueError) as error:
+            await self._add_condition(request, "Failed", "SignerValidationFailure", str(error))
+            return
+        await self._client.patch(Csr, request.metadata.name, "",
+                                 {"status": {"certificate": base64.b64encode(signed).decode()}}, subresource="status")
+        log.info("certificate signed for a user", name=request.metadata.name)
 
     async def _add_condition(self, request: Csr, kind: str, reason: str, message: str) -> None:
         now = times.render(self._clock.now())

@@ -46,7 +46,7 @@ def bootstrap_secret(token: tokens.BootstrapToken) -> core.Secret:
         data={key: base64.b64encode(value.encode()).decode() for key, value in values.items()})
 
 
-def extension_authentication(ca_pem: str) -> core.ConfigMap:
+def extension_authentication(ca_pem: str, users_ca_pem: str = "") -> core.ConfigMap:
     """Return what aggregated API servers check their callers by: this server, and through it every user.
 
     https://kubernetes.io/docs/tasks/extend-kubernetes/configure-aggregation-layer/
@@ -57,7 +57,7 @@ def extension_authentication(ca_pem: str) -> core.ConfigMap:
     return core.ConfigMap(
         api_version="v1", kind="ConfigMap",
         metadata=meta.ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system"),
-        data={"client-ca-file": ca_pem, "requestheader-client-ca-file": ca_pem,
+        data={"client-ca-file": ca_pem + users_ca_pem, "requestheader-client-ca-file": ca_pem,
               **{key: msgspec.json.encode(value).decode() for key, value in lists.items()}})
 
 

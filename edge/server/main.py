@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 PKI_FILES = ("ca.crt", "ca.key", "server.crt", "server.key", "edge-server.crt", "edge-server.key", "sa.key")
 STORE_FILE = "store.db"
+USERS_CA = "users.crt"
+"""Made by edge-rack; a rack of an older version goes on without it."""
 
 log = logs.get("server")
 
@@ -68,7 +70,7 @@ def check(settings: ServerSettings) -> Checked:
                              "certificates)") from error
     client_ssl = _client_context(pki)
     try:
-        http.server_context(pki / "server.crt", pki / "server.key", pki / "ca.crt")
+        http.server_context(pki / "server.crt", pki / "server.key", pki / "ca.crt", pki / USERS_CA)
     except (ssl.SSLError, ValueError) as error:
         raise StartError(f"{pki / 'server.crt'} and {pki / 'server.key'} cannot be used: {_words(error)}") from error
     try:
@@ -164,7 +166,8 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
         supervisor.start(name, run_part)
     supervisor.start("certificates", signing.run)
     supervisor.start("renewal", lambda: loop.keep_certificates(
-        [settings.pki_dir / name for name in ("server.crt", "server.key", "edge-server.crt", "edge-server.key")],
+        [settings.pki_dir / name for name in ("server.crt", "server.key", "edge-server.crt", "edge-server.key",
+                                              USERS_CA)],
         lambda: _reload(checked, server), clock))
     supervisor.start("compaction", lambda: loop.compact(
         store, clock, every_seconds=settings.history_seconds, keep_revisions=settings.history_revisions))
@@ -186,8 +189,8 @@ def _reload(checked: Checked, server: http.ApiServer) -> None:
 def _api_settings(checked: Checked) -> http.Settings:
     settings, pki, audit = checked.settings, checked.settings.pki_dir, checked.settings.audit
     return http.Settings(
-        certificate=pki / "server.crt", key=pki / "server.key", client_ca=pki / "ca.crt", host=settings.listen,
-        port=settings.port, agent_ssl=checked.client_ssl, agent_port=settings.agent_port,
+        certificate=pki / "server.crt", key=pki / "server.key", client_ca=pki / "ca.crt", users_ca=pki / USERS_CA,
+        host=settings.listen, port=settings.port, agent_ssl=checked.client_ssl, agent_port=settings.agent_port,
         identity=(pki / "edge-server.crt", pki / "edge-server.key"),
         audit=audit_log.Settings(path=Path(audit.path) if audit.enabled and audit.path else None,
                                  max_bytes=audit.max_bytes, files=audit.files, mutating_only=audit.mutating_only),
@@ -209,7 +212,8 @@ def _essentials(checked: Checked) -> tuple[meta.Object, ...]:
                                  essentials.kubernetes_endpoints(settings.advertise_address, settings.port)]
     if checked.token is not None:
         wanted.append(essentials.bootstrap_secret(checked.token))
-    wanted.append(essentials.extension_authentication((settings.pki_dir / "ca.crt").read_text()))
+    ca, users = (settings.pki_dir / "ca.crt").read_text(), settings.pki_dir / USERS_CA
+    wanted.append(essentials.extension_authentication(ca, users.read_text() if users.exists() else ""))
     return tuple(wanted)
 
 

@@ -6,7 +6,7 @@ Keys are `/<group>/<plural>/<namespace>/<name>` (empty parts stay: `//nodes//nod
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -36,6 +36,10 @@ class Event:
     """The value before the change; None for ADDED. Lets a selector watch turn a change into ADDED or DELETED."""
 
 
+Take = Callable[[Sequence[Event]], bool]
+"""Takes events at once, all of them or none, and returns whether it did. It must not wait and must not raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Part of a listing: records in key order, the revision of the snapshot, and the key to go on after ("" = done)."""
@@ -57,6 +61,13 @@ class Watch(Protocol):
         """Return all that has come, waiting for it; nothing after `wake`; None when the watch has ended.
 
         Raises Compacted when this watcher fell too far behind.
+        """
+        ...
+
+    def offer_to(self, take: Take) -> None:
+        """Offer what comes to `take` first, whenever the reader waits in `batch`; the reader gets what it refuses.
+
+        So many watchers are served in one turn of the loop, without waking a task for each.
         """
         ...
 

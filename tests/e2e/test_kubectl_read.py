@@ -54,11 +54,18 @@ def test_version_and_cluster_info(rack: Rack) -> None:
 
 
 def test_api_resources(rack: Rack) -> None:
-    rows = {row[0]: row for row in table(rack.kubectl("api-resources"))}
-    assert rows["pods"] == ["pods", "po", "v1", "true", "Pod"]
-    assert rows["nodes"] == ["nodes", "no", "v1", "false", "Node"]
+    rows = table(rack.kubectl("api-resources"))
+    assert ["pods", "po", "v1", "true", "Pod"] in rows
+    assert ["pods", "metrics.k8s.io/v1beta1", "true", "PodMetrics"] in rows
+    assert ["nodes", "no", "v1", "false", "Node"] in rows
+    assert ["statefulsets", "sts", "apps/v1", "true", "StatefulSet"] in rows
+    assert ["customresourcedefinitions", "crd,crds", "apiextensions.k8s.io/v1", "false",
+            "CustomResourceDefinition"] in rows
     assert {"deployments", "daemonsets", "replicasets", "services", "configmaps", "secrets", "namespaces", "endpoints",
-            "endpointslices", "events", "serviceaccounts", "leases", "certificatesigningrequests"} <= set(rows)
+            "endpointslices", "events", "serviceaccounts", "leases", "certificatesigningrequests", "jobs", "cronjobs",
+            "ingresses", "networkpolicies", "storageclasses", "roles", "clusterrolebindings", "resourcequotas",
+            "limitranges", "poddisruptionbudgets", "horizontalpodautoscalers", "priorityclasses",
+            "validatingwebhookconfigurations", "apiservices"} <= {row[0] for row in rows}
     assert "watch" in rack.kubectl("api-resources", "-o", "wide", "--namespaced=false")
     assert {"v1", "apps/v1", "apps/v1beta1", "extensions/v1beta1"} <= set(rack.kubectl("api-versions").split())
 

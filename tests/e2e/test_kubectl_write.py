@@ -85,9 +85,54 @@ def test_apply_a_directory_and_diff(here: Within) -> None:
     until(lambda: here.kubectl("get", "all", "-o", "name") == "", 20, "something is left")
 
 
-def test_server_side_apply_is_refused_and_not_half_done(here: Within) -> None:
-    text = json.dumps(config(a="1"))
-    assert "Server-side apply not available on the server" in here.fails("apply", "--server-side", "-f", "-", text=text)
+def server_side(here: Within, obj: dict[str, Any], *more: str) -> str:
+    return here.kubectl("apply", "--server-side", *more, "-f", "-", text=json.dumps(obj))
+
+
+def test_server_side_apply_knows_whose_a_field_is(here: Within) -> None:
+    assert server_side(here, config(a="1", b="2"), "--field-manager=first") == "configmap/config serverside-applied\n"
+    assert "last-applied-configuration" not in here.kubectl("get", "configmap", "config", "-o", "yaml")
+    managers = json.loads(here.kubectl("get", "configmap", "config", "-o", "json", "--show-managed-fields"))
+    assert [(each["manager"], each["operation"]) for each in managers["metadata"]["managedFields"]] \
+        == [("first", "Apply")]
+    # Another field is another's business; the same one is a conflict, until somebody takes it.
+    server_side(here, config(c="3"), "--field-manager=second")
+    assert here.get("configmap", "config")["data"] == {"a": "1", "b": "2", "c": "3"}
+    words = here.fails("apply", "--server-side", "--field-manager=second", "-f", "-", text=json.dumps(config(a="9")))
+    assert 'Apply failed with 1 conflict: conflict with "first": .data.a' in words
+    assert here.get("configmap", "config")["data"] == {"a": "1", "b": "2", "c": "3"}
+    server_side(here, config(a="9", c="3"), "--field-manager=second", "--force-conflicts")
+    # What its manager no longer wants goes, what it lost to another stays.
+    server_side(here, config(b="2"), "--field-manager=first")
+    assert here.get("configmap", "config")["data"] == {"a": "9", "b": "2", "c": "3"}
+    server_side(here, config(), "--field-manager=first")
+    assert here.get("configmap", "config")["data"] == {"a": "9", "c": "3"}
+
+
+def test_server_side_apply_of_a_deployment_leaves_the_scale_alone(here: Within) -> None:
+    """Applied, scaled by somebody else, applied without replicas: the pods stay as many; and lists merge by key."""
+    main = container()
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": {
+        "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [main], "terminationGracePeriodSeconds": 0}}}
+    web: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    server_side(here, web)
+    here.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    here.kubectl("scale", "deployment", "web", "--replicas=2")
+    beside = {"name": "beside", "image": IMAGE, "command": ["sleep", "1000"]}
+    other = {**web, "spec": {**spec, "template": {**spec["template"], "spec": {"containers": [beside]}}}}
+    server_side(here, other, "--field-manager=other")
+    server_side(here, web)
+    here.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
+    assert here.path("deployment/web", ".spec.replicas") == "2"
+    assert here.path("deployment/web", ".spec.template.spec.containers[*].name") == "main beside"
+    assert "serverside-applied (server dry run)" in server_side(here, web, "--dry-run=server")
+    assert here.try_kubectl("diff", "--server-side", "-f", "-", text=json.dumps(web)).returncode == 0
+
+
+def test_client_side_apply_can_be_taken_over(here: Within) -> None:
+    here.kubectl("apply", "-f", "-", text=json.dumps(config(a="1", b="2")))
+    server_side(here, config(a="5"))
+    assert here.get("configmap", "config")["data"] == {"a": "5"}
 
 
 def test_a_wrong_manifest_is_refused_with_the_place(here: Within) -> None:

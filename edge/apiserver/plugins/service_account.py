@@ -28,13 +28,16 @@ class ServiceAccount(Plugin):
         self._lookup, self._create = lookup, create
 
     def concerns(self, resource: scheme.Resource, operation: Operation, subresource: str) -> bool:
-        return resource.type is core.Pod and operation == "CREATE" and not subresource
+        return resource.type is core.Pod and (operation, subresource) in (
+            ("CREATE", ""), ("UPDATE", "ephemeralcontainers"))
 
     async def admit(self, request: Attributes) -> meta.Object | None:
         pod = request.obj
-        if not isinstance(pod, core.Pod) or service_accounts.MIRROR in pod.metadata.annotations:
+        if not isinstance(pod, core.Pod):
             return pod
         name = pod.spec.service_account_name
+        if request.operation == "UPDATE":
+            return self._with_more_containers(request, pod)
         account = self._of(request.namespace, name)
         if account is None and name == service_accounts.DEFAULT:
             account = await self._made(request)
@@ -44,6 +47,13 @@ class ServiceAccount(Plugin):
         if refused := service_accounts.refusal(pod, account):
             raise refusals.early(request, refused)
         return service_accounts.with_account(pod, account)
+
+    def _with_more_containers(self, request: Attributes, pod: core.Pod) -> core.Pod:
+        """Return a pod that is there and gets containers. Its account may be gone; nothing of it is asked then."""
+        account = self._of(request.namespace, pod.spec.service_account_name)
+        if account is not None and (refused := service_accounts.refusal(pod, account)):
+            raise refusals.early(request, refused)
+        return pod
 
     def _of(self, namespace: str, name: str) -> core.ServiceAccount | None:
         return self._lookup.one(core.ServiceAccount, namespace, name)

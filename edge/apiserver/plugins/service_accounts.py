@@ -12,8 +12,6 @@ from msgspec.structs import replace
 from edge.api import core
 
 DEFAULT = "default"
-MIRROR = "kubernetes.io/config.mirror"
-"""Marks a pod that a node has made of a file and only reports."""
 ENFORCE = "kubernetes.io/enforce-mountable-secrets"
 
 
@@ -47,7 +45,8 @@ def _uses(spec: core.PodSpec) -> Iterator[tuple[str, str]]:
     for volume in spec.volumes:
         if volume.secret is not None:
             yield volume.secret.secret_name, "volume with"
-    for kind, containers in (("init container", spec.init_containers), ("container", spec.containers)):
+    for kind, containers in (("init container", spec.init_containers), ("container", spec.containers),
+                             ("ephemeral container", spec.ephemeral_containers)):
         for container in containers:
             for env in container.env:
                 if env.value_from is not None and env.value_from.secret_key_ref is not None:

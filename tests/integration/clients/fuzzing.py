@@ -14,7 +14,6 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.core import NotSet
 from schemathesis.specs.openapi.checks import content_type_conformance
 
 from tests.integration.clients import every_kind
@@ -25,7 +24,9 @@ STREAMS = ("exec", "attach", "portforward", "proxy", "log")
 """What needs a node behind it."""
 NEVER_STORED = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService")
 """Kinds whose objects send the requests after them elsewhere."""
-PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml")
+PATCHES = ("application/merge-patch+json", "application/strategic-merge-patch+json", "application/apply-patch+yaml",
+           "application/json-patch+json")
+TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 MANIFESTS = {(m["apiVersion"], m["kind"]): m for m in every_kind.MANIFESTS}
 
 
@@ -113,26 +114,32 @@ def bounded(case: Any) -> None:
 
 def mended(case: Any, how: int) -> Any:
     """Return the request with an object that exists, and a body that begins well."""
-    api_version, kind = kind_of(case.operation)
-    planted = MANIFESTS.get((api_version, kind), {})
+    kind = dict(zip(("apiVersion", "kind"), kind_of(case.operation), strict=True))
+    planted = MANIFESTS.get(kind_of(case.operation), {})
     name = planted.get("metadata", {}).get("name", "one")
     case.path_parameters = {key: "default" if key == "namespace" else name for key in case.path_parameters or {}}
     if how % 16 < 12:
         case.query = {}
-    if case.method in ("POST", "PUT"):
+    if case.method == "GET" and how & 16:
+        case.headers = {"Accept": TABLE}
+    elif case.method in ("POST", "PUT"):
         case.media_type = "application/json"
-        case.body = body_of(case.body, planted, how) | {"apiVersion": api_version, "kind": kind}
+        case.body = body_of(case.body, planted, how) | kind
+        if case.method == "POST" and how & 16:
+            case.body["metadata"] = {"generateName": "fuzz-"}
     elif case.method == "PATCH":
-        case.media_type = PATCHES[how % 3]
+        case.media_type = PATCHES[how % 4]
         if case.media_type.startswith("application/apply"):
             case.query = {"fieldManager": "fuzz", "force": "true"}
-        case.body = body_of(case.body, planted, how) | {"apiVersion": api_version, "kind": kind}
+        case.body = body_of(case.body, planted, how) | kind
+        if case.media_type.startswith("application/json-patch"):
+            case.body = operations(dict(planted), case.body, how >> 4)
     return case
 
 
 def body_of(generated: Any, planted: Mapping[str, Any], how: int) -> dict[str, Any]:
     """Return a whole object with one generated branch, or the generated one with decent metadata."""
-    generated = {} if isinstance(generated, NotSet) or not isinstance(generated, dict) else generated
+    generated = generated if isinstance(generated, dict) else {}
     metadata = copy.deepcopy(planted.get("metadata", {"name": "one"}))
     if how & 32:
         return {**generated, "metadata": metadata}
@@ -146,3 +153,14 @@ def grafted(whole: Any, extra: Any, how: int) -> Any:
         return copy.deepcopy(extra) if extra is not None else whole
     key = sorted(extra)[how % len(extra)]
     return {**whole, key: grafted(whole.get(key), extra[key], how // len(extra))}
+
+
+def operations(whole: Any, extra: Any, how: int) -> list[dict[str, Any]]:
+    """Return a JSON patch of places that exist, and what to put there."""
+    places = [""]
+    while isinstance(whole, dict | list) and whole and how % 5:
+        key = sorted(whole)[how % len(whole)] if isinstance(whole, dict) else how % len(whole)
+        whole, how = whole[key], how // 5
+        places.append(f"{places[-1]}/{key}")
+    word = ("add", "remove", "replace", "move", "copy", "test")[how % 6]
+    return [{"op": word, "path": places[-1], "from": places[how % len(places)], "value": extra}]

@@ -87,7 +87,8 @@ def test_a_stale_object_is_a_conflict(api: ApiClient) -> None:
 def test_pages_of_a_list(api: ApiClient) -> None:
     core = client.CoreV1Api(api)
     for number in range(7):
-        core.create_namespaced_config_map("default", {"metadata": {"name": f"page-{number}", "labels": {"page": "yes"}}})
+        core.create_namespaced_config_map("default", {
+            "metadata": {"name": f"page-{number}", "labels": {"page": "yes"}}})
     page = core.list_namespaced_config_map("default", limit=3, label_selector="page")
     names, remaining = [item.metadata.name for item in page.items], [page.metadata.remaining_item_count]
     while page.metadata._continue:
@@ -140,7 +141,7 @@ def test_every_patch_type(api: ApiClient) -> None:
     with refused(422, "Invalid"):
         patched([{"op": "test", "path": "/spec/replicas", "value": 2}], "application/json-patch+json")
     with refused(415, "UnsupportedMediaType"):
-        patched({}, "application/xml")
+        patched({}, "application/unheard-of+json")
     made = apps.patch_namespaced_deployment("web", "default", [{"op": "remove", "path": "/metadata/labels"}])
     assert made.metadata.labels is None
 
@@ -189,7 +190,8 @@ def test_a_collection_is_deleted(api: ApiClient) -> None:
     for name in ("a", "b", "c"):
         core.create_namespaced_config_map("default", {"metadata": {"name": name, "labels": {"name": name}}})
     core.delete_collection_namespaced_config_map("default", label_selector="name in (a, b)")
-    assert [one.metadata.name for one in core.list_namespaced_config_map("default", label_selector="name").items] == ["c"]
+    left = core.list_namespaced_config_map("default", label_selector="name").items
+    assert [one.metadata.name for one in left] == ["c"]
 
 
 @in_thread
@@ -298,7 +300,7 @@ async def test_a_watch_goes_on_where_it_was_and_after_its_revision_is_gone(clust
     assert seen == ["a", "b"]
     await create("c")
     assert (await thread(watched, core, watcher.resource_version, "c"))[0] == ["c"]
-    cluster.server.service.store.compact(0)
+    await cluster.server.service.store.compact(0)
     with pytest.raises(ApiException) as expired:
         await thread(watched, core, watcher.resource_version, "c")
     assert expired.value.status == 410

@@ -25,7 +25,8 @@ def ensure(folder: Path, *addresses: str, now: object = None) -> tuple[str, ...]
 def test_everything_is_made_once_and_then_kept(tmp_path: Path) -> None:
     written = ensure(tmp_path)
     assert set(written) == {"ca.key", "ca.crt", "server.key", "server.crt", "broker.key", "broker.crt",
-                            "edge-server.key", "edge-server.crt", "admin.key", "admin.crt", "sa.key"}
+                            "edge-server.key", "edge-server.crt", "admin.key", "admin.crt", "sa.key",
+                            "users.key", "users.crt"}
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert ensure(tmp_path) == ()
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

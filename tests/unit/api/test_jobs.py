@@ -60,10 +60,12 @@ def test_defaults_beside_policies() -> None:
     assert spec.pod_failure_policy.rules[0].on_pod_conditions[0].status == "True"
 
 
-def test_labels_come_from_the_template_as_the_user_wrote_it() -> None:
+def test_labels_of_its_own_come_from_the_template() -> None:
     labeled = job(template={"metadata": {"labels": {"chapter": "jobs"}}, "spec": POD})
     assert labeled.metadata.labels == {"chapter": "jobs"}
-    assert job().metadata.labels == {}
+    plain = job()
+    assert plain.metadata.labels == plain.spec.template.metadata.labels
+    assert "batch.kubernetes.io/job-name" in plain.metadata.labels
 
 
 def test_the_server_makes_selector_and_labels() -> None:

@@ -46,5 +46,5 @@ def test_short_names_and_plurals_are_unique() -> None:
 
 def test_all_lists_what_kubectl_get_all_shows() -> None:
     assert {r.plural for r in scheme.resources() if "all" in r.categories} == {
-        "pods", "replicationcontrollers", "services", "deployments", "replicasets", "daemonsets", "statefulsets", "jobs",
-        "cronjobs", "horizontalpodautoscalers"}
+        "pods", "replicationcontrollers", "services", "deployments", "replicasets", "daemonsets", "statefulsets",
+        "jobs", "cronjobs", "horizontalpodautoscalers"}

@@ -32,11 +32,41 @@ def test_label_selectors(text: str, selected: list[dict[str, str]], left: list[d
     assert not any(selector.matches(one) or again.matches(one) for one in left)
 
 
-@pytest.mark.parametrize("text", ["a,", ",a", "a b", "a in", "a in (", "a in (b", "a in b", "=b", "a=b=c", "a=b c", "!",
-                                  "a in ()x", "(a)", "a=_", "-a", "a/b/c", "a>b", "a!b", "a=" + "x" * 64])
-def test_label_selectors_that_are_none(text: str) -> None:
-    with pytest.raises(errors.BadRequest):
+@pytest.mark.parametrize(("text", "words"), [
+    ("a,", "found '', expected: identifier after ','"),
+    (",a", "found ',', expected: !, identifier, or 'end of string'"),
+    ("a=b=c", "found '=', expected: ',' or 'end of string'"),
+    ("a=b c", "found 'c', expected: ',' or 'end of string'"),
+    ("a b", "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
+    ("a!b", "unable to parse requirement: found '!', expected: in, notin, =, ==, !=, gt, lt"),
+    ("!", "unable to parse requirement: found '', expected: identifier"),
+    ("!a=b", "unable to parse requirement: found '=', expected: in, notin, =, ==, !=, gt, lt"),
+    ("a in", "unable to parse requirement: found '' expected: '('"),
+    ("a in b", "unable to parse requirement: found 'b' expected: '('"),
+    ("a in (", "unable to parse requirement: found '', expected: ',', ')' or identifier"),
+    ("a in (b", "unable to parse requirement: found '', expected: ',' or ')'"),
+    ("a in (b,", "unable to parse requirement: found '', expected: ',', or identifier"),
+    ("a==(b)", "unable to parse requirement: found '(', expected: identifier"),
+    ("a in ()x", "found 'x', expected: ',' or 'end of string'"),
+    ("(a)", "found '(', expected: !, identifier, or 'end of string'"),
+    ("=b", "found '=', expected: !, identifier, or 'end of string'"),
+    ("a=_", "unable to parse requirement: values[0][a]: Invalid value: \"_\": a valid label must be an empty string"),
+    ("-a", "unable to parse requirement: <nil>: Invalid value: \"-a\": name part must consist of alphanumeric"),
+    ("a/b/c", 'unable to parse requirement: <nil>: Invalid value: "a/b/c": '),
+    ("a>b", "unable to parse requirement: values[0]: Invalid value: \"b\": for 'Gt', 'Lt' operators, the value must be "
+            "an integer"),
+    ("a=" + "x" * 64, "must be no more than 63 characters"),
+])
+def test_label_selectors_that_are_none(text: str, words: str) -> None:
+    with pytest.raises(errors.BadRequest) as refused:
         labels.parse(text)
+    assert words in refused.value.message
+
+
+@pytest.mark.parametrize(("text", "values"), [("a in ()", {""}), ("a in (,b)", {"", "b"}), ("a in (b,)", {"", "b"}),
+                                              ("a in (in,notin)", {"in", "notin"}), ("a in (b,,c)", {"", "b", "c"})])
+def test_sets_of_values(text: str, values: set[str]) -> None:
+    assert labels.parse(text).requirements[0].values == values
 
 
 def test_selectors_of_the_api() -> None:

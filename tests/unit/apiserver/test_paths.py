@@ -19,6 +19,10 @@ from edge.apiserver import paths
      ("patch", "apps", "deployments", "a", "web", "scale")),
     ("DELETE", "/apis/apps/v1/namespaces/a/deployments", "", ("deletecollection", "apps", "deployments", "a", "", "")),
     ("DELETE", "/api/v1/nodes/n%3A1", "", ("delete", "", "nodes", "", "n:1", "")),
+    ("GET", "/api/v1/namespaces/a/pods/web", "watch=1", ("get", "", "pods", "a", "web", "")),
+    ("GET", "/api/v1/watch/namespaces/a/pods/web", "", ("watch", "", "pods", "a", "web", "")),
+    ("GET", "/apis/apps/v1/watch/deployments", "", ("watch", "apps", "deployments", "", "", "")),
+    ("GET", "/api/v1/watch/namespaces/a", "", ("watch", "", "namespaces", "a", "a", "")),
     ("POST", "/api/v1/namespaces/a/pods/web/exec", "command=ls&watch=1", ("create", "", "pods", "a", "web", "exec")),
 ])
 def test_requests(method: str, path: str, query: str, want: tuple[str, ...]) -> None:
@@ -50,10 +54,15 @@ def test_options() -> None:
                                           timeout_seconds=9, dry_run=True, bookmarks=True, grace_period_seconds=0)
 
 
-@pytest.mark.parametrize("query", ["limit=x", "dryRun=Some", "fieldValidation=Loud", "timeoutSeconds=1.5"])
+@pytest.mark.parametrize("query", ["limit=x", "limit=1_000", "limit=" + "9" * 30, "timeoutSeconds=1.5"])
 def test_bad_options(query: str) -> None:
     with pytest.raises(errors.BadRequest):
         paths.parse("GET", "/api/v1/pods", query)
+
+
+def test_nothing_is_written_where_only_watches_are() -> None:
+    with pytest.raises(errors.MethodNotAllowed):
+        paths.parse("DELETE", "/api/v1/watch/namespaces/a/pods")
 
 
 def test_unknown_methods() -> None:

@@ -58,9 +58,18 @@ def test_any_other_token_is_refused(text: str) -> None:
     ("application/vnd.kubernetes.protobuf, application/json", ""),
     ("application/json;as=Table;v=v1;g=meta.k8s.io,application/json", "Table"),
     ("application/json;as=Table;v=v9;g=meta.k8s.io,application/json", ""),
+    ("application/json;q=0.5, application/json;as=Table;v=v1;g=meta.k8s.io;q=0.9", "Table"),
     ("application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1", "PartialObjectMetadataList")])
 def test_content_negotiation(accept: str, form: str) -> None:
     assert content.negotiate(accept).form == form
+
+
+@pytest.mark.parametrize(("accept", "wanted"), [
+    ("application/yaml", True), ("application/yaml;q=0.4,application/json;q=0.5", False), ("text/yaml", False),
+    ("application/json, application/yaml", False), ("application/yaml;q=0, */*", False), ("text/html,*/*;q=0.8", False),
+    ("application/yaml;q=many", True)])
+def test_who_wants_yaml(accept: str, wanted: bool) -> None:
+    assert content.wants_yaml(accept) == wanted
 
 
 @pytest.mark.parametrize("accept", ["application/vnd.kubernetes.protobuf", "text/html",
