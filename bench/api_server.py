@@ -107,6 +107,7 @@ def running() -> Iterator[Running]:
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=_serve, args=(folder, theirs), daemon=True)
         process.start()
+        theirs.close()  # If it dies, `recv` says so.
         try:
             yield Running(ours.recv(), process.pid or os.getpid(), authority.ca, identity)
             ours.send(None)

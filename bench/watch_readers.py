@@ -37,6 +37,7 @@ class Readers:
             process = multiprocessing.get_context("spawn").Process(target=_read, args=(theirs, server, path, share),
                                                                    daemon=True)
             process.start()
+            theirs.close()
             self._pipes.append(ours)
             self._processes.append(process)
         self.opening_seconds = max(pipe.recv() for pipe in self._pipes)

@@ -179,10 +179,14 @@ async def _channels(socket: web.WebSocketResponse, protocol: str, ports: list[st
             await errors.write(struct.pack("<H", port))
             forwards.append(tasks.start(_forward_channel(channel, errors, port, target)))
         reading = tasks.start(_read_channels(socket, protocol, channels))
-        finished = asyncio.gather(*forwards)
+        finished = tasks.start(_all(forwards))
         await asyncio.wait((reading, finished), return_when=asyncio.FIRST_COMPLETED)
-        finished.cancel()
         await socket.close()
+
+
+async def _all(tasks: list[asyncio.Task[None]]) -> None:
+    """End with the last of them, however they end."""
+    await asyncio.wait(tasks)
 
 
 async def _forward_channel(channel: _Channel, errors: _Channel, port: int, target: Target) -> None:

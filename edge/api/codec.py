@@ -133,7 +133,7 @@ def _members(shape: str, value: Any) -> list[tuple[str, Any]]:
     if shape == "list" and isinstance(value, list):
         return [(f"[{index}]", item) for index, item in enumerate(value)]
     if shape == "map" and isinstance(value, dict):
-        return [(f"[{key}]", item) for key, item in value.items()]
+        return [(f".{key}", item) for key, item in value.items()]
     return [("", value)]
 
 

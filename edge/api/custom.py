@@ -56,6 +56,8 @@ class CustomResource(Resource):
     """Names the same resource to loops that need no more than the metadata of its objects."""
     terminating: bool = False
     """The definition is being deleted: no new objects."""
+    mixed: bool = False
+    """There is more than one version: an object may still be stored as the one that was stored before."""
     own_singular: str = ""
     own_list_kind: str = ""
 

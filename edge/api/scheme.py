@@ -129,8 +129,8 @@ def to_stored(resource: Resource, api_version: str, obj: dict[str, Any]) -> dict
 
 def to_version(resource: Resource, api_version: str, obj: dict[str, Any]) -> dict[str, Any]:
     """Return a stored object of a resource as `api_version` shows it."""
-    if resource.api_version == api_version:
-        return dict(obj)
     if isinstance(resource, custom.CustomResource):
         return {**obj, "apiVersion": api_version}
+    if resource.api_version == api_version:
+        return dict(obj)
     return conversion.from_stored(api_version, obj)

@@ -7,6 +7,7 @@ The rules of each group of kinds stand in a module of their own; what every obje
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import islice
 from typing import Any
 
 from edge.api import (
@@ -54,6 +55,8 @@ from edge.api import validation_words as words
 from edge.api.errors import Cause
 
 _ANNOTATIONS_LIMIT = 256 * 1024
+MOST_CAUSES = 1000
+"""Of what is wrong with one object; who has sent more than that is told enough."""
 
 
 def create(obj: meta.Object) -> tuple[Cause, ...]:
@@ -61,7 +64,7 @@ def create(obj: meta.Object) -> tuple[Cause, ...]:
     causes = [*_metadata(obj.metadata, _NAME_RULES.get(type(obj), words.dns_subdomain)), *_finalizers(obj)]
     for rules in (_CREATE.get(type(obj)), _ONLY_NEW.get(type(obj))):
         if rules is not None:
-            causes.extend(rules(obj))
+            causes.extend(islice(rules(obj), MOST_CAUSES))
     return tuple(causes)
 
 
@@ -76,7 +79,7 @@ def update(new: meta.Object, old: meta.Object, subresource: str = "") -> tuple[C
         return (*causes, *_status_change(new, old)) if subresource == "status" else tuple(causes)
     rules = _CREATE.get(type(new))
     if rules is not None:
-        causes.extend(rules(new))
+        causes.extend(islice(rules(new), MOST_CAUSES))
     changes = _UPDATE.get(type(new))
     if changes is not None:
         causes.extend(changes(new, old))

@@ -106,8 +106,9 @@ def _hints(here: str, zones: tuple[discovery.ForZone, ...]) -> Causes:
     if len(zones) > _MOST_HINTS:
         yield words.too_many(here, len(zones), _MOST_HINTS)
         return
+    again = words.repeated(zones)
     for index, zone in enumerate(zones):
-        if zone in zones[:index]:
+        if index in again:
             yield words.duplicate(f"{here}[{index}].name", zone.name)
         yield from words.check(f"{here}[{index}].name", zone.name, labels.value_problem)
 

@@ -55,8 +55,9 @@ def _review_versions(path: str, versions: tuple[str, ...]) -> words.Causes:
     if not versions:
         yield words.required(path)
         return
+    again = words.repeated(versions)
     for index, version in enumerate(versions):
-        if version in versions[:index]:
+        if index in again:
             yield words.invalid(f"{path}[{index}]", version, "duplicate version")
         else:
             yield from words.check(f"{path}[{index}]", version, words.dns_label_1035)

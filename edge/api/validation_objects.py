@@ -174,9 +174,8 @@ def signing_request(obj: certificates.CertificateSigningRequest) -> Causes:
                                                                  "form 'example.com/signer-name'")
     if not spec.usages:
         yield words.required("spec.usages")
-    for index, usage in enumerate(spec.usages):
-        if usage in spec.usages[:index]:
-            yield words.duplicate(f"spec.usages[{index}]", usage)
+    for index in sorted(words.repeated(spec.usages)):
+        yield words.duplicate(f"spec.usages[{index}]", spec.usages[index])
     if spec.expiration_seconds is not None and spec.expiration_seconds < 600:
         yield words.invalid("spec.expirationSeconds", spec.expiration_seconds, "may not specify a duration less than "
                                                                                "600 seconds (10 minutes)")

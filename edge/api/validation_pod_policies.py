@@ -43,9 +43,10 @@ def _gates(here: str, spec: pods.PodSpec) -> Causes:
     for index, ready in enumerate(spec.readiness_gates):
         yield from words.check(f"{here}.readinessGates[{index}].conditionType", ready.condition_type,
                                labels.key_problem)
+    again = words.repeated(spec.scheduling_gates)
     for index, gate in enumerate(spec.scheduling_gates):
         yield from words.check(f"{here}.schedulingGates[{index}]", gate.name, labels.key_problem)
-        if gate in spec.scheduling_gates[:index]:
+        if index in again:
             yield words.duplicate(f"{here}.schedulingGates[{index}].name", gate.name)
     if spec.scheduling_gates and spec.node_name:
         yield words.forbidden(f"{here}.nodeName", "cannot be set until all schedulingGates have been cleared")
@@ -159,13 +160,14 @@ def _container(here: str, one: containers.Container, spec: pods.PodSpec) -> Caus
             yield words.invalid(f"{here}.securityContext.procMount", context.proc_mount,
                                 "`hostUsers` must be false to use `Unmasked`")
     claims = {claim.name for claim in spec.resource_claims}
+    again = words.repeated(one.resources.claims)
     for index, claim in enumerate(one.resources.claims):
         at = f"{here}.resources.claims[{index}]"
         if not claim.name:
             yield words.required(at)
         elif claim.name not in claims:
             yield words.not_found(at, claim.name)
-        if claim in one.resources.claims[:index]:
+        if index in again:
             yield words.duplicate(at, claim.name)
     yield from _resizing(f"{here}.resizePolicy", one.resize_policy, spec.restart_policy)
     yield from _devices(f"{here}.volumeDevices", one, spec)

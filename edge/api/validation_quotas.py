@@ -97,7 +97,7 @@ def resource_quota(obj: quotas.ResourceQuota) -> Causes:
     """Yield what is wrong with a ResourceQuota."""
     spec = obj.spec
     yield from _counts("spec.hard", spec.hard)
-    for scope in spec.scopes:
+    for scope in dict.fromkeys(spec.scopes):
         if scope not in _SCOPES:
             yield words.invalid("spec.scopes", spec.scopes, "unsupported scope")
         for _ in _unfit(scope, spec.hard):

@@ -97,9 +97,10 @@ def _policies(spec: services.ServiceSpec) -> Causes:
                             optional=True)
     yield from words.one_of("spec.ipFamilyPolicy", spec.ip_family_policy,
                             ("SingleStack", "PreferDualStack", "RequireDualStack"), optional=True)
+    again = words.repeated(spec.ip_families)
     for index, family in enumerate(spec.ip_families):
         yield from words.one_of(f"spec.ipFamilies[{index}]", family, ("IPv4", "IPv6"))
-        if family in spec.ip_families[:index]:
+        if index in again:
             yield words.duplicate(f"spec.ipFamilies[{index}]", family)
     yield from words.one_of("spec.trafficDistribution", spec.traffic_distribution, ("PreferClose",), optional=True)
 

@@ -30,9 +30,10 @@ def storage_class(obj: storage.StorageClass) -> Causes:
             yield words.too_long("parameters", _SIZE_LIMIT)
     yield from words.one_of("reclaimPolicy", obj.reclaim_policy, ("Delete", "Retain"), optional=True)
     yield from words.one_of("volumeBindingMode", obj.volume_binding_mode, ("Immediate", "WaitForFirstConsumer"))
+    again = words.repeated(map(_place, obj.allowed_topologies))
     for index, term in enumerate(obj.allowed_topologies):
         yield from _topology(f"allowedTopologies[{index}]", term)
-        if any(_same_place(term, other) for other in obj.allowed_topologies[:index]):
+        if index in again:
             yield words.duplicate(f"allowedTopologies[{index}].matchLabelExpressions", "")
 
 
@@ -52,18 +53,16 @@ def _topology(here: str, term: volumes.TopologySelectorTerm) -> Causes:
         at = f"{here}.matchLabelExpressions[{index}]"
         if not rule.values:
             yield words.required(f"{at}.values")
-        for number, value in enumerate(rule.values):
-            if value in rule.values[:number]:
-                yield words.duplicate(f"{at}.values[{number}]", value)
+        for number in sorted(words.repeated(rule.values)):
+            yield words.duplicate(f"{at}.values[{number}]", rule.values[number])
         yield from words.check(f"{at}.key", rule.key, labels.key_problem)
         if rule.key in keys:
             yield words.duplicate(f"{at}.key", rule.key)
         keys.add(rule.key)
 
 
-def _same_place(one: volumes.TopologySelectorTerm, other: volumes.TopologySelectorTerm) -> bool:
-    return ({rule.key: frozenset(rule.values) for rule in one.match_label_expressions}
-            == {rule.key: frozenset(rule.values) for rule in other.match_label_expressions})
+def _place(term: volumes.TopologySelectorTerm) -> frozenset[tuple[str, frozenset[str]]]:
+    return frozenset({rule.key: frozenset(rule.values) for rule in term.match_label_expressions}.items())
 
 
 def volume_attachment(obj: storage.VolumeAttachment) -> Causes:
@@ -113,10 +112,11 @@ def csi_node(obj: storage.CSINode) -> Causes:
         if driver.name in names:
             yield words.duplicate(f"{here}.name", driver.name)
         names.add(driver.name)
+        again = words.repeated(driver.topology_keys)
         for number, key in enumerate(driver.topology_keys):
             if not key:
                 yield words.required(here)
-            if key in driver.topology_keys[:number]:
+            if number in again:
                 yield words.duplicate(here, key)
             yield from words.check(here, key, labels.key_problem)
 

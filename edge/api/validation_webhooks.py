@@ -113,8 +113,9 @@ def _review_versions(here: str, versions: tuple[str, ...]) -> Causes:
     if not versions:
         yield words.required(here, f"must specify one of {', '.join(_REVIEWS)}")
         return
+    again = words.repeated(versions)
     for index, version in enumerate(versions):
-        if version in versions[:index]:
+        if index in again:
             yield words.invalid(f"{here}[{index}]", version, "duplicate version")
         else:
             yield from words.check(f"{here}[{index}]", version, words.dns_label_1035)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -20,6 +20,8 @@ Causes = Iterator[Cause]
 MAX_INT32 = 2**31 - 1
 AT_LEAST_0 = "must be greater than or equal to 0"
 IMMUTABLE = "field is immutable"
+_LONGEST_SHOWN = 4096
+"""Characters of a wrong value; a thousand wrong values of a megabyte each are no message."""
 CONFIG_KEY = ("a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or "
               "'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')")
 
@@ -62,6 +64,17 @@ def unsupported(field: str, value: Any, supported: Iterable[str]) -> Cause:
 def duplicate(field: str, value: Any) -> Cause:
     """Return the cause for a value that may be there only once."""
     return Cause(reason="FieldValueDuplicate", field=field, message=f"Duplicate value: {_shown(value)}")
+
+
+def repeated(values: Iterable[Hashable]) -> frozenset[int]:
+    """Return the places of values that came before; each is looked at once, as a list may have many thousands."""
+    seen: set[Hashable] = set()
+    found = []
+    for index, value in enumerate(values):
+        if value in seen:
+            found.append(index)
+        seen.add(value)
+    return frozenset(found)
 
 
 def forbidden(field: str, detail: str) -> Cause:
@@ -251,9 +264,8 @@ def _matched(form: re.Pattern[str], value: str, words: str) -> str:
 
 
 def _shown(value: Any) -> str:
-    """Return the value as Go prints it: texts quoted, numbers plain, structs as JSON."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+    """Return the value as Go prints it: texts quoted, numbers plain, structs as JSON; the beginning of a long one."""
     if value is None:
         return "null"
-    return msgspec.json.encode(value).decode()
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, str) else msgspec.json.encode(value).decode()
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."

@@ -5,10 +5,11 @@ https://kubernetes.io/docs/concepts/security/controlling-access/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import cast
 
-from edge.api import codec, core, meta, rbac, scheme
+from edge.api import codec, core, meta, rbac, scheme, times
 from edge.apiserver import authenticate
 from edge.apiserver.authenticate import User
 from edge.apiserver.authorize import Authorizer
@@ -19,15 +20,18 @@ from edge.store.interface import Store
 
 _KINDS: tuple[type[meta.Object], ...] = (rbac.Role, rbac.ClusterRole, rbac.RoleBinding, rbac.ClusterRoleBinding)
 _BOUND: Mapping[str, type[meta.Object]] = {"pod": core.Pod, "secret": core.Secret, "node": core.Node}
+DELETED_SECONDS = 60.0
+"""How long tokens outlive the end of what they are bound to."""
 _BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token"
 
 
 class Access:
     """Looks things up for authentication and authorization."""
 
-    def __init__(self, lookup: Lookup, store: Store) -> None:
+    def __init__(self, lookup: Lookup, store: Store, now: Callable[[], datetime]) -> None:
         self._lookup = lookup
         self._store = store
+        self._now = now
 
     def lookups(self, verify: authenticate.VerifyToken | None,
                 static_tokens: Mapping[str, User]) -> authenticate.Lookups:
@@ -51,15 +55,27 @@ class Access:
 
     def _bootstrap_secret(self, token_id: str) -> Mapping[str, str] | None:
         secret = self._lookup.one(core.Secret, "kube-system", f"bootstrap-token-{token_id}")
-        return secret.data if secret is not None and secret.type == _BOOTSTRAP_TYPE else None
+        usable = secret is not None and secret.type == _BOOTSTRAP_TYPE and secret.metadata.deletion_timestamp is None
+        return secret.data if usable and secret is not None else None
 
     def _account_uid(self, namespace: str, name: str) -> str:
         account = self._lookup.one(core.ServiceAccount, namespace, name)
-        return account.metadata.uid if account is not None else ""
+        return self._uid(account)
 
     def _bound_uid(self, kind: str, namespace: str, name: str) -> str:
         found = self._lookup.one(_BOUND[kind], "" if kind == "node" else namespace, name)
-        return found.metadata.uid if found is not None else ""
+        return self._uid(found)
+
+    def _uid(self, found: meta.Object | None) -> str:
+        """Return the uid of what a token stands on; "" when that should have been gone for a while.
+
+        A pod of a lost node stays until the node is back, and what was deleted there must not go on acting.
+        """
+        if found is None:
+            return ""
+        ends = found.metadata.deletion_timestamp
+        late = ends is not None and times.parse(ends) < self._now() - timedelta(seconds=DELETED_SECONDS)
+        return "" if late else found.metadata.uid
 
     def _pod(self, namespace: str, name: str) -> core.Pod | None:
         return self._lookup.one(core.Pod, namespace, name)

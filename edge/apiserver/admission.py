@@ -70,6 +70,10 @@ def merge(resource: scheme.Resource, new: O, old: O, subresource: str = "") -> O
         errors.Invalid: for finalizers that come too late.
     """
     check_uid(resource, new.metadata.uid, old)
+    if new.metadata.deletion_timestamp and not old.metadata.deletion_timestamp:
+        check(resource, old, (errors.Cause(
+            reason="FieldValueInvalid", field="metadata.deletionTimestamp",
+            message=f'Invalid value: "{new.metadata.deletion_timestamp}": field is immutable'),))
     if subresource:
         merged = admission_kinds.on_subresource(new, old, subresource)
     else:
@@ -106,6 +110,14 @@ def check_uid(resource: scheme.Resource, uid: str, old: meta.Object) -> None:
         raise errors.conflict(resource.group_resource, old.metadata.name,
                               f"Precondition failed: UID in precondition: {uid}, UID in object meta: "
                               f"{old.metadata.uid}")
+
+
+def no_unique_name(resource: scheme.Resource, name: str) -> errors.AlreadyExists:
+    """Return the 409 of a create whose generated names were all taken."""
+    taken = errors.already_exists(resource.group_resource, name)
+    taken.message += ", the server was not able to generate a unique name for the object"
+    taken.details = {**(taken.details or {}), "retryAfterSeconds": 1}
+    return taken
 
 
 def namespace_closed(group_resource: str, name: str, namespace: str) -> errors.Forbidden:

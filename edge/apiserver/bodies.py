@@ -10,7 +10,7 @@ import msgspec
 import yaml
 
 from edge.api import codec, custom, errors, managed_fields, meta, scheme
-from edge.apiserver import custom_bodies, protobuf
+from edge.apiserver import custom_bodies, duplicates, protobuf
 
 LARGEST_REQUEST_BYTES = 3 * 1024 * 1024
 LARGEST_OBJECT_BYTES = 1_572_864
@@ -134,12 +134,22 @@ def mapping(value: Any) -> dict[str, Any]:
     return value
 
 
+def twice(body: bytes, content_type: str, value: Any) -> tuple[str, ...]:
+    """Return what is to be said of fields that a body has more than once."""
+    media = media_type(content_type)
+    if media == protobuf.MEDIA_TYPE:
+        return ()
+    return duplicates.in_yaml(body) if media in _YAML_TYPES else duplicates.in_json(body, value)
+
+
 def decode(resource: scheme.Resource, api_version: str, raw: dict[str, Any], field_validation: str = "",
-           *, version_set: bool = True) -> Decoded:
+           *, version_set: bool = True, repeated: tuple[str, ...] = ()) -> Decoded:
     """Return the object that was sent to a path of `api_version`, in its stored version.
 
+    `repeated` is what `twice` said of the body.
+
     Raises:
-        errors.BadRequest: for another kind or version, a wrong type, or (Strict) an unknown field.
+        errors.BadRequest: for another kind or version, a wrong type, or (Strict) an unknown or repeated field.
     """
     if version_set:
         _check_kind(resource, api_version, raw)
@@ -154,7 +164,7 @@ def decode(resource: scheme.Resource, api_version: str, raw: dict[str, Any], fie
     obj = msgspec.structs.replace(obj, api_version=resource.api_version, kind=resource.kind)
     if field_validation == "Ignore":
         return Decoded(obj)
-    unknown = [f'unknown field "{path}"' for path in paths]
+    unknown = [*repeated, *(f'unknown field "{path}"' for path in paths)]
     if unknown and field_validation == "Strict":
         version = api_version.rpartition("/")[2]
         raise errors.BadRequest(f'{resource.kind} in version "{version}" cannot be handled as a {resource.kind}: '

@@ -73,7 +73,7 @@ def of(definition: CustomResourceDefinition, kind: type[meta.Object], stub: type
         namespaced=spec.scope != "Cluster", short_names=names.short_names, categories=names.categories,
         subresources=(*(("scale",) if scale else ()), *(("status",) if status else ())),
         own_singular=names.singular, own_list_kind=names.list_kind,
-        terminating=definition.metadata.deletion_timestamp is not None,
+        terminating=definition.metadata.deletion_timestamp is not None, mixed=len(spec.versions) > 1,
         versions={version.name: _version(spec, names.kind, version) for version in served})
 
 

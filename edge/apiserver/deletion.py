@@ -6,10 +6,8 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-terminatio
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import msgspec
 
@@ -31,21 +29,8 @@ class DeleteOptions:
     uid: str = ""
     resource_version: str = ""
     dry_run: bool = False
-
-
-class _Preconditions(msgspec.Struct, frozen=True, rename="camel"):
-    uid: str | None = None
-    resource_version: str | None = None
-
-
-class _Body(msgspec.Struct, frozen=True, rename="camel"):
-    """What a DeleteOptions says, null for what it leaves open."""
-
-    grace_period_seconds: int | None = None
-    propagation_policy: str | None = None
-    orphan_dependents: bool | None = None
-    preconditions: _Preconditions | None = None
-    dry_run: tuple[str, ...] | None = None
+    otherwise_orphan: bool = False
+    """Leave what the object owns alone, unless its finalizers say something else; where no policy was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +55,23 @@ class Keep:
 Outcome = Remove | Mark | Keep
 
 
-def from_body(body: Mapping[str, Any], base: DeleteOptions) -> DeleteOptions:
-    """Return the options of a DeleteOptions body over those of the query.
-
-    Raises:
-        errors.BadRequest: for values of the wrong type or an unknown policy.
-    """
-    try:
-        sent = msgspec.convert(body, type=_Body)
-    except msgspec.ValidationError as error:
-        raise errors.BadRequest(f'DeleteOptions in version "v1" cannot be handled as a DeleteOptions: json: {error}'
-                                ) from error
-    policy = sent.propagation_policy or ""
-    if sent.orphan_dependents is not None and not policy:
-        policy = "Orphan" if sent.orphan_dependents else "Background"
-    meant = sent.preconditions or _Preconditions()
-    merged = replace(base, uid=meant.uid or "", resource_version=meant.resource_version or "",
-                     dry_run=base.dry_run or "All" in (sent.dry_run or ()))
-    if sent.grace_period_seconds is not None:
-        merged = replace(merged, grace_period_seconds=sent.grace_period_seconds)
-    if policy:
-        merged = replace(merged, propagation_policy=policy)
-    if merged.propagation_policy not in ("", "Orphan", "Foreground", "Background"):
-        raise errors.BadRequest(f'invalid propagationPolicy: "{merged.propagation_policy}": '
-                                'must be one of "Orphan", "Background", "Foreground"')
-    return merged
-
-
 def check(resource: scheme.Resource, obj: meta.Object, options: DeleteOptions) -> None:
     """Raise errors.Conflict when the object is not the one meant."""
-    for name, wanted, found in (("UID", options.uid, obj.metadata.uid),
-                                ("ResourceVersion", options.resource_version, obj.metadata.resource_version)):
+    kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
+    for name, wanted, found, why in (
+            ("UID", options.uid, obj.metadata.uid, "deleted and then recreated"),
+            ("ResourceVersion", options.resource_version, obj.metadata.resource_version, "modified")):
         if wanted and wanted != found:
-            raise errors.conflict(resource.group_resource, obj.metadata.name,
-                                  f"Precondition failed: {name} in precondition: {wanted}, "
-                                  f"{name} in object meta: {found}")
+            raise errors.conflict(kind, obj.metadata.name,
+                                  f"the {name} in the precondition ({wanted}) does not match the {name} in record "
+                                  f"({found}). The object might have been {why}")
 
 
 def decide(obj: meta.Object, options: DeleteOptions, now: datetime) -> Outcome:
     """Return what the delete does to the object."""
     if isinstance(obj, core.Namespace) and obj.spec.finalizers:
         return _namespace(obj, now)
-    finalizers = _finalizers(obj.metadata.finalizers, options.propagation_policy)
+    finalizers = _finalizers(obj.metadata.finalizers, _policy(obj, options))
     grace = _grace_seconds(obj, options)
     if grace == 0 and not finalizers:
         return Remove(obj)
@@ -123,10 +83,22 @@ def decide(obj: meta.Object, options: DeleteOptions, now: datetime) -> Outcome:
     metadata = msgspec.structs.replace(obj.metadata, finalizers=finalizers)
     if shorter:
         metadata = msgspec.structs.replace(
-            metadata, deletion_timestamp=times.render(now + timedelta(seconds=grace)),
+            metadata, deletion_timestamp=times.render(_began(obj.metadata, now) + timedelta(seconds=grace)),
             deletion_grace_period_seconds=grace,
             generation=metadata.generation + 1 if metadata.generation and not under_way else metadata.generation)
     return Mark(msgspec.structs.replace(obj, metadata=metadata))
+
+
+def _began(m: meta.ObjectMeta, now: datetime) -> datetime:
+    """Return when the deletion was first asked for: a shorter grace period counts from there."""
+    if m.deletion_timestamp is None or m.deletion_grace_period_seconds is None:
+        return now
+    return times.parse(m.deletion_timestamp) - timedelta(seconds=m.deletion_grace_period_seconds)
+
+
+def _policy(obj: meta.Object, options: DeleteOptions) -> str:
+    undecided = not any(marker in obj.metadata.finalizers for marker in (ORPHAN, FOREGROUND))
+    return "Orphan" if options.otherwise_orphan and undecided else options.propagation_policy
 
 
 def finished(obj: meta.Object) -> bool:

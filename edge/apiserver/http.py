@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from asyncio import sslproto
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
-from aiohttp import web
+from aiohttp import http_exceptions, web
 
 from edge import logs
 from edge.api import components, errors, metrics
@@ -99,7 +100,7 @@ class ApiServer:
         self.service = Service(store, clock, ids, settings.admission)
         self._settings = settings
         self._clock = clock
-        access = Access(self.service.lookup, store)
+        access = Access(self.service.lookup, store, clock.now)
         self._lookups = access.lookups(verify_token, settings.static_tokens)
         self._authorizer = access.authorizer()
         self.extensions = Extensions(self.service, ids, settings.identity)
@@ -137,6 +138,7 @@ class ApiServer:
         sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
         loop = asyncio.get_running_loop()
         # A watch whose client has gone must end at once; writes are shielded in `_answer`.
+        logging.getLogger("aiohttp.server").addFilter(_about_requests)
         self._web = web.Server(self.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_SECONDS,
                                max_line_size=LONGEST_LINE_BYTES, max_field_size=LONGEST_LINE_BYTES)
         self._listener = await loop.create_server(self._web, self._settings.host or None, self._settings.port,
@@ -254,6 +256,11 @@ class ApiServer:
         if acting is not user:
             trail.acting = acting
         return acting
+
+
+def _about_requests(record: logging.LogRecord) -> bool:
+    """Keep aiohttp from writing a page about all that is no HTTP: anybody who reaches the port could fill the log."""
+    return not isinstance(record.exc_info[1] if record.exc_info else None, http_exceptions.HttpProcessingError)
 
 
 def server_context(certificate: Path, key: Path, client_ca: Path, users_ca: Path | None = None) -> ssl.SSLContext:

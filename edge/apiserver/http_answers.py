@@ -16,6 +16,8 @@ from edge.apiserver import content, yaml_answers
 _COMPRESS_FROM_BYTES = 128 * 1024
 _COMPRESSION_LEVEL = 1
 _WARNINGS_CHARACTERS = 4096
+_MOST_WARNINGS = 64
+"""Each is a line of the head; many clients take no more than a hundred lines."""
 _CUT_WARNING_CHARACTERS = 256
 """How long one warning may be when all together are too long."""
 JSON = "application/json"
@@ -46,7 +48,7 @@ def warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
     room = _WARNINGS_CHARACTERS - sum(map(len, response.headers.getall("Warning", [])))
     if sum(map(len, texts)) > room:
         texts = [text[:_CUT_WARNING_CHARACTERS] for text in texts]
-    for text in texts:
+    for text in texts[:_MOST_WARNINGS - len(response.headers.getall("Warning", []))]:
         room -= len(text)
         if room < 0:
             break

@@ -104,7 +104,8 @@ class Paths:
     def _openapi(self, request: web.BaseRequest, path: str) -> web.Response:
         document: openapi.Document | None = None
         content_type = http_answers.JSON
-        if path == "/openapi/v2" and openapi_protobuf.MEDIA_TYPE in request.headers.get("Accept", ""):
+        accept = request.headers.get("Accept", "")
+        if path == "/openapi/v2" and (openapi_protobuf.MEDIA_TYPE in accept or openapi_protobuf.CONTENT_TYPE in accept):
             document, content_type = self._documents.v2_protobuf(), openapi_protobuf.CONTENT_TYPE
         elif path == "/openapi/v2":
             document = self._documents.v2()
@@ -122,7 +123,7 @@ class Paths:
         if document is None:
             raise not_served()
         if content_type == http_answers.JSON:
-            content.negotiate(request.headers.get("Accept", ""))
+            content.negotiate(accept)
         headers = {"ETag": document.etag, "Vary": "Accept, Accept-Encoding", "Content-Type": content_type}
         if request.query.get("hash"):
             headers["Cache-Control"] = "public, immutable, max-age=31536000"

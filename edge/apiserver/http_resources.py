@@ -15,7 +15,9 @@ from edge.apiserver import (
     account_tokens,
     authorize,
     bodies,
+    body_room,
     content,
+    delete_options,
     deletion,
     discovery,
     http_answers,
@@ -24,6 +26,8 @@ from edge.apiserver import (
     service_apply,
     service_eviction,
     service_subresources,
+    update_rules,
+    watch_shares,
     write_options,
 )
 from edge.apiserver.account_tokens import SignToken
@@ -75,11 +79,12 @@ class Call:
         return bodies.mapping(bodies.read(self.body, self.content_type))
 
 
-async def read_body(request: web.BaseRequest) -> bytes:
+async def read_body(request: web.BaseRequest, take: body_room.Take) -> bytes:
     """Return the body.
 
     Raises:
         errors.TooLarge: beyond the limit, without reading on.
+        errors.TooManyRequests: when the bodies of other requests leave no room for it.
         errors.BadRequest: when it ends early or its encoding is broken.
     """
     if not request.can_read_body:
@@ -93,6 +98,7 @@ async def read_body(request: web.BaseRequest) -> bytes:
                 size += len(part)
                 if size > bodies.LARGEST_REQUEST_BYTES:
                     raise bodies.too_large()
+                take(len(part))
                 parts.append(part)
     except TimeoutError as error:
         raise errors.BadRequest("unable to read the request body: it took too long") from error
@@ -112,6 +118,8 @@ class Resources:
         self._virtual = computed or Virtual({})
         self._sign_token = sign_token
         self._streamer = Streamer(service)
+        self._room = body_room.Room()
+        self._shares = watch_shares.Shares()
         self._verbs: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
             "get": self._get, "list": self._list, "watch": self._watch, "create": self._create,
             "update": self._update, "patch": self._patch, "delete": self._delete,
@@ -134,11 +142,12 @@ class Resources:
         wanted = content.negotiate(request.headers.get("Accept", ""), streams=asked.verb == "watch")
         view = View(resource, asked.api_version, wanted, self._service.clock.now,
                     asked.query.get("includeObject", [""])[0])
-        body = await read_body(request) if request.method not in ("GET", "HEAD") else b""
-        call = Call(request, asked, resource, view, user, body)
-        if old := deprecation(resource, asked.api_version):
-            call.warnings.append(old)
-        answer = await self._answer(call)
+        with self._room.of_one() as take:
+            body = await read_body(request, take) if request.method not in ("GET", "HEAD") else b""
+            call = Call(request, asked, resource, view, user, body)
+            if old := deprecation(resource, asked.api_version):
+                call.warnings.append(old)
+            answer = await self._answer(call)
         http_answers.warn(answer, call.warnings)
         return answer
 
@@ -197,16 +206,23 @@ class Resources:
             fields = f"{options.field_selector},{own}" if options.field_selector else own
             options = dataclasses.replace(options, field_selector=fields)
         asked = dataclasses.replace(call.asked, options=options)
-        return await self._streamer.run(call.http, asked, call.view, call.warnings)
+        with self._shares.of(call.user):
+            return await self._streamer.run(call.http, asked, call.view, call.warnings)
 
     # --- writing
 
-    def _decode(self, call: Call, raw: dict[str, Any]) -> bodies.Decoded:
-        return bodies.decode(call.resource, call.asked.api_version, raw, call.asked.options.field_validation)
+    def _decode(self, call: Call, raw: dict[str, Any], repeated: tuple[str, ...] = ()) -> bodies.Decoded:
+        return bodies.decode(call.resource, call.asked.api_version, raw, call.asked.options.field_validation,
+                             repeated=repeated)
+
+    def _sent(self, call: Call) -> bodies.Decoded:
+        """Return the object in the body."""
+        raw = call.raw
+        return self._decode(call, raw, _repeated(call, call.content_type, raw))
 
     async def _create(self, call: Call) -> web.StreamResponse:
         write_options.check(call.asked)
-        decoded = self._decode(call, call.raw)
+        decoded = self._sent(call)
         if isinstance(decoded.obj, core.Binding):
             return await self._bound(call, decoded.obj.metadata.name, decoded.obj)
         if call.resource.virtual:
@@ -217,11 +233,23 @@ class Resources:
 
     async def _update(self, call: Call) -> web.StreamResponse:
         write_options.check(call.asked)
-        decoded = self._decode(call, call.raw)
-        asked = call.asked
-        record = await self._service.update(call.resource, asked.namespace, asked.name, lambda old: decoded.obj,
-                                            call.write)
-        return http_answers.answer(call.http, call.view.object(record.value), warnings=decoded.warnings)
+        decoded = self._sent(call)
+        asked, resource = call.asked, call.resource
+        update_rules.check(resource, decoded.obj, asked.namespace, asked.name)
+
+        def change(_old: meta.Object) -> meta.Object:
+            update_rules.check_revision(resource, decoded.obj)
+            return decoded.obj
+
+        status = 200
+        try:
+            record = await self._service.update(resource, asked.namespace, asked.name, change, call.write)
+        except errors.NotFound:
+            if not update_rules.may_create(resource, asked.subresource):
+                raise
+            self._may_create(call)
+            record, status = await self._service.create_named(resource, asked.namespace, decoded.obj, call.write), 201
+        return http_answers.answer(call.http, call.view.object(record.value), status, warnings=decoded.warnings)
 
     async def _patch(self, call: Call) -> web.StreamResponse:
         asked = call.asked
@@ -230,13 +258,12 @@ class Resources:
         if media == service_apply.MEDIA_TYPE:
             return await self._apply(call)
         body = bodies.read(call.body, "application/json")
+        repeated = _repeated(call, "application/json", body)
         warnings: list[str] = []
 
         def change(old: meta.Object) -> meta.Object:
-            current = codec.to_dict(old)
-            if asked.api_version != call.resource.api_version:
-                current = scheme.to_version(call.resource, asked.api_version, current)
-            decoded = self._decode(call, patched(media, call.resource.type, current, body))
+            current = scheme.to_version(call.resource, asked.api_version, codec.to_dict(old))
+            decoded = self._decode(call, patched(media, call.resource.type, current, body), repeated)
             warnings[:] = decoded.warnings
             return decoded.obj
 
@@ -258,13 +285,12 @@ class Resources:
             raise authorize.forbidden(call.user, wanted, decision.reason)
 
     def _delete_options(self, call: Call) -> deletion.DeleteOptions:
-        options = call.asked.options
-        policy_name = options.propagation_policy
-        if options.orphan_dependents is not None and not policy_name:
-            policy_name = "Orphan" if options.orphan_dependents else "Background"
-        base = deletion.DeleteOptions(grace_period_seconds=options.grace_period_seconds,
-                                      propagation_policy=policy_name, dry_run=options.dry_run)
-        return deletion.from_body(call.raw if call.body.strip() else {}, base)
+        write_options.check(call.asked)
+        found = delete_options.read(call.asked.options, call.raw if call.body.strip() else {}, call.asked.api_version,
+                                    call.resource.kind)
+        if told := delete_options.warning(found, call.resource.kind):
+            call.warnings.append(told)
+        return found
 
     async def _delete(self, call: Call) -> web.StreamResponse:
         resource, asked = call.resource, call.asked
@@ -324,6 +350,13 @@ class Resources:
         made = account_tokens.answer(self._service.lookup, call.asked.namespace, call.asked.name, call.raw, call.user,
                                      self._sign_token)
         return http_answers.as_json(call.http, made, 201)
+
+
+def _repeated(call: Call, content_type: str, value: Any) -> tuple[str, ...]:
+    """Return what is to be said of fields that the body has more than once, if that is wanted."""
+    if call.asked.options.field_validation == "Ignore":
+        return ()
+    return bodies.twice(call.body, content_type, value)
 
 
 def _configuration(call: Call) -> service_apply.Configuration:

@@ -14,7 +14,7 @@ import msgspec
 MEDIA_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 """As clients ask for it."""
 CONTENT_TYPE = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
-"""As it is answered: an @ is not allowed in the name of a media type."""
+"""As it is answered, and as newer clients ask for it: an @ is not allowed in the name of a media type."""
 
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "patch": 8}
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 
-from edge.api import meta, shapes
+from edge.api import meta, other_versions, shapes
 from edge.api.custom import CustomResource, Version
 from edge.api.patch_fields import struct_of, unwrap
 from edge.api.scheme import Resource
@@ -94,7 +94,8 @@ class Schemas:
             name = self.name(resource.type)
         if "x-kubernetes-group-version-kind" not in self._definitions.get(name, {}):
             gvk = [{"group": group, "version": version, "kind": resource.kind}]
-            self._definitions[name] = self._struct(resource.type) | {"x-kubernetes-group-version-kind": gvk}
+            shape = other_versions.shape(resource, f"{group}/{version}")
+            self._definitions[name] = self._struct(shape) | {"x-kubernetes-group-version-kind": gvk}
             self._pending = [(other, kind) for other, kind in self._pending if other != name]
         return self.ref(name)
 

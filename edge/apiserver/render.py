@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from edge.api import errors, scheme
+from edge.api import custom, errors, scheme
 from edge.apiserver import content, tables
 from edge.apiserver.content import Wanted
 from edge.apiserver.listing import Listing
@@ -43,7 +43,8 @@ class View:
             raise errors.BadRequest("Unable to convert to Table as requested: includeObject: Invalid value: "
                                     f"{msgspec.json.encode(self._include).decode()}: must be 'Metadata', 'Object', "
                                     "'None', or empty")
-        self.as_stored = not wanted.form and api_version == resource.api_version
+        self.as_stored = not wanted.form and api_version == resource.api_version and not (
+            isinstance(resource, custom.CustomResource) and resource.mixed)
 
     def object(self, value: bytes) -> bytes:
         """Return one object as this request sees it."""
@@ -96,7 +97,7 @@ class View:
         for row, obj in zip(body["rows"], objects, strict=True):
             if self._include == "Metadata":
                 row["object"]["apiVersion"] = body["apiVersion"]
-            elif self._include == "Object" and self.api_version != self.resource.api_version:
+            elif self._include == "Object":
                 row["object"] = scheme.to_version(self.resource, self.api_version, obj)
         return msgspec.json.encode(body)
 

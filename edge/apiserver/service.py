@@ -167,9 +167,27 @@ class Service:
             try:
                 return await self._insert(replace(request, obj=made))
             except store_interface.KeyExists as error:
-                if obj.metadata.name or attempt == ATTEMPTS - 1:
-                    raise errors.already_exists(resource.group_resource, complete.metadata.name) from error
+                if obj.metadata.name:
+                    raise self._taken(resource, complete) from error
+                if attempt == ATTEMPTS - 1:
+                    raise admission.no_unique_name(resource, complete.metadata.name) from error
         raise AssertionError("unreachable")
+
+    async def create_named(self, resource: scheme.Resource, namespace: str, obj: meta.Object, write: Write) -> Record:
+        """Create an object that was sent to replace one which is not there.
+
+        Raises errors.Conflict when a certain one was meant, and what `create` raises.
+        """
+        admission.check_uid(resource, obj.metadata.uid, meta.Object(metadata=meta.ObjectMeta(name=obj.metadata.name)))
+        return await self.create(resource, namespace, admission.with_revision(obj, ""), write)
+
+    def _taken(self, resource: scheme.Resource, obj: meta.Object) -> errors.AlreadyExists:
+        """Return the 409 of a create whose name is taken, perhaps by what is on its way out."""
+        found = errors.already_exists(resource.group_resource, obj.metadata.name)
+        record = self.store.get(key_of(resource, obj.metadata.namespace, obj.metadata.name))
+        if record is not None and self.decode(resource, record).metadata.deletion_timestamp is not None:
+            found.message = f"object is being deleted: {found.message}"
+        return found
 
     async def _insert(self, request: admit.Attributes) -> Record:
         """Store a new object. The validating plugins come last: a quota must not count what is there already."""

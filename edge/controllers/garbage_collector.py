@@ -17,6 +17,8 @@ from edge.controllers.settings import Settings
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
+_MOST_OWNERS = 1000
+"""Direct and indirect ones that are looked at for a circle."""
 
 
 def kinds(resources: Iterable[Resource]) -> tuple[type[meta.Object], ...]:
@@ -97,11 +99,31 @@ def _foreground(obj: meta.Object, view: interface.View) -> plan.Plan:
         if dependent.metadata.deletion_timestamp is None \
                 and not any(_exists(_owner(ref, dependent.metadata.namespace, view), view) for ref in others):
             actions.append(plan.delete(dependent, propagation_policy="Foreground"))
-    blocking = any(ref.uid == obj.metadata.uid and ref.block_owner_deletion
-                   for dependent in dependents for ref in dependent.metadata.owner_references)
-    if not blocking:
+    blocking = [dependent for dependent in dependents if any(
+        ref.uid == obj.metadata.uid and ref.block_owner_deletion for ref in dependent.metadata.owner_references)]
+    if not blocking or _in_circles(obj, blocking, view):
         actions.append(_without_finalizer(obj, FOREGROUND))
     return plan.Plan(tuple(actions))
+
+
+def _in_circles(obj: meta.Object, blocking: Iterable[meta.Object], view: interface.View) -> bool:
+    """Return whether all that is waited for is on its way out and belongs to the object's own owners.
+
+    Two that own each other would wait for each other for ever.
+    """
+    if any(dependent.metadata.deletion_timestamp is None for dependent in blocking):
+        return False
+    above: set[str] = set()
+    waiting = [obj]
+    while waiting and len(above) < _MOST_OWNERS:
+        current = waiting.pop()
+        for ref in current.metadata.owner_references:
+            owner = _owner(ref, current.metadata.namespace, view)
+            if ref.uid not in above and owner.kind is not None and _exists(owner, view):
+                above.add(ref.uid)
+                found = view.get(owner.kind, owner.name, owner.namespace)
+                waiting += [found] if found is not None else []
+    return all(dependent.metadata.uid in above for dependent in blocking)
 
 
 def _without_finalizer(obj: meta.Object, name: str) -> plan.Patch:

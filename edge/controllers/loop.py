@@ -7,7 +7,8 @@ from what is then true.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Literal, TypeVar, assert_never
 
 from edge import logs
@@ -202,7 +203,7 @@ class Loop:
             case plan.Collect():
                 await self._collect(key, action)
             case plan.Purge():
-                return await self._purge(action)
+                return await self._purge(key, action)
             case plan.Emit():
                 await self._emit(action, "")
             case _:
@@ -245,29 +246,37 @@ class Loop:
             return False
         return owner.uid in ("", found.metadata.uid)
 
-    async def _purge(self, wanted: plan.Purge) -> Outcome:
+    async def _purge(self, key: interface.Key, wanted: plan.Purge) -> Outcome:
         """Delete all that is meant. What ends at once is gone in the second look; else: again, later."""
-        kinds = (wanted.kind,) if wanted.kind else tuple(
-            custom.named_by(resource) for resource in self._client.resources()
-            if resource.namespaced and {"list", "delete"} <= set(resource.verbs))
+        kinds = {wanted.kind: wanted.kind.__name__} if wanted.kind else {
+            custom.named_by(resource): resource.group_resource for resource in self._client.resources()
+            if resource.namespaced and {"list", "delete"} <= set(resource.verbs)}
         for _ in range(2):
-            if await self._purge_once(kinds, wanted.namespace) == 0:
+            remains = await self._purge_once(kinds, wanted.namespace)
+            if not remains.objects:
                 return "done"
-        return "again"
+        if wanted.left is not None:
+            await self._act(key, wanted.left(remains))
+        return "failed" if remains.refusals else "again"
 
-    async def _purge_once(self, kinds: Iterable[type[meta.Object]], namespace: str) -> int:
-        left = 0
-        for kind in kinds:
+    async def _purge_once(self, kinds: Mapping[type[meta.Object], str], namespace: str) -> plan.Remains:
+        objects: Counter[str] = Counter()
+        finalizers: Counter[str] = Counter()
+        refusals: list[str] = []
+        for kind, resource in kinds.items():
             for obj in (await self._client.list(kind, namespace)).items:
-                left += 1
-                if obj.metadata.deletion_timestamp is None:
-                    m = obj.metadata
+                m = obj.metadata
+                objects[resource] += 1
+                finalizers.update(m.finalizers)
+                if m.deletion_timestamp is None:
                     try:
                         await self._client.delete(kind, m.name, m.namespace, uid=m.uid,
                                                   propagation_policy="Background")
                     except (errors.NotFound, errors.Conflict):
                         continue  # Gone, or made anew: the next look tells.
-        return left
+                    except errors.ApiError as error:
+                        refusals.append(error.message)  # It must not keep the rest.
+        return plan.Remains(objects, finalizers, tuple(refusals))
 
     async def _emit(self, event: plan.Emit | None, name: str) -> None:
         if event is not None:

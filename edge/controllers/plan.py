@@ -6,7 +6,7 @@ half-way is made anew from what is then true.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,11 +98,23 @@ class Collect:
 
 
 @dataclass(frozen=True, slots=True)
+class Remains:
+    """What a purge has left: how many objects of each resource, on which finalizers they wait, what was refused."""
+
+    objects: Mapping[str, int] = field(default_factory=dict)
+    """By `group_resource`."""
+    finalizers: Mapping[str, int] = field(default_factory=dict)
+    refusals: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Purge:
     """Delete everything in a namespace, or everything of a kind; the actions after it wait until nothing is left."""
 
     namespace: str = ""
     kind: type[meta.Object] | None = None
+    left: Callable[[Remains], tuple[Action, ...]] | None = field(default=None, compare=False)
+    """What to do when something is left, such as saying so."""
 
 
 Action = Create | Update | UpdateStatus | Patch | Delete | Collect | Purge | Emit

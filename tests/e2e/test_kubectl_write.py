@@ -85,6 +85,12 @@ def test_apply_a_directory_and_diff(here: Within) -> None:
     until(lambda: here.kubectl("get", "all", "-o", "name") == "", 20, "something is left")
 
 
+def deployment(main: dict[str, Any]) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [main]}}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}, "template": template}}
+
+
 def server_side(here: Within, obj: dict[str, Any], *more: str) -> str:
     return here.kubectl("apply", "--server-side", *more, "-f", "-", text=json.dumps(obj))
 
@@ -111,16 +117,11 @@ def test_server_side_apply_knows_whose_a_field_is(here: Within) -> None:
 
 def test_server_side_apply_of_a_deployment_leaves_the_scale_alone(here: Within) -> None:
     """Applied, scaled by somebody else, applied without replicas: the pods stay as many; and lists merge by key."""
-    main = container()
-    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": {
-        "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [main], "terminationGracePeriodSeconds": 0}}}
-    web: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    web = deployment(container())
     server_side(here, web)
     here.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     here.kubectl("scale", "deployment", "web", "--replicas=2")
-    beside = {"name": "beside", "image": IMAGE, "command": ["sleep", "1000"]}
-    other = {**web, "spec": {**spec, "template": {**spec["template"], "spec": {"containers": [beside]}}}}
-    server_side(here, other, "--field-manager=other")
+    server_side(here, deployment(container(name="beside")), "--field-manager=other")
     server_side(here, web)
     here.kubectl("rollout", "status", "deployment/web", "--timeout=30s")
     assert here.path("deployment/web", ".spec.replicas") == "2"

@@ -20,6 +20,7 @@ from edge.apiserver.plugins.priority import Priority
 from edge.apiserver.plugins.resource_quota import ResourceQuota
 from edge.apiserver.plugins.runtime_class import RuntimeClass
 from edge.apiserver.plugins.service_account import ServiceAccount
+from edge.apiserver.plugins.volatile_limit import VolatileLimit
 from edge.store.interface import Record, Store
 
 __all__ = ["built_in"]
@@ -58,5 +59,5 @@ def built_in(service: Api, before_quota: Sequence[Plugin] = ()) -> tuple[Plugin,
     return (LimitRanger(look),
             ServiceAccount(look, lambda account: service.create(accounts, account.metadata.namespace, account)),
             PodSecurity(look), Priority(look), DefaultStorageClass(look), PersistentVolumeClaimResize(look),
-            RuntimeClass(look), DefaultIngressClass(look), *before_quota,
+            RuntimeClass(look), DefaultIngressClass(look), *before_quota, VolatileLimit(service.store),
             ResourceQuota(look, service.store, service.clock.now))

@@ -19,6 +19,7 @@ from edge.ids import SystemIds
 from tests.integration.conftest import Cluster
 
 BOUND_SECONDS = 15.0
+DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 GADGETS = "/apis/example.com/v1/namespaces/default/gadgets"
 VERSION: dict[str, Any] = {
     "name": "v1", "served": True, "storage": True,
@@ -122,7 +123,8 @@ async def test_unknown_fields_are_dropped_unless_the_schema_keeps_them(cluster: 
 
 async def test_status_and_scale_are_subresources(cluster: Cluster) -> None:
     await apply(cluster, definition(), gadget())
-    ignored = await cluster.request("PUT", f"{GADGETS}/one", {**gadget(), "status": {"phase": "Forged"}}, code=200)
+    stored = await cluster.request("GET", f"{GADGETS}/one", code=200)
+    ignored = await cluster.request("PUT", f"{GADGETS}/one", {**stored, "status": {"phase": "Forged"}}, code=200)
     assert "status" not in ignored
     changed = await cluster.request("PATCH", f"{GADGETS}/one/status", {"status": {"phase": "Ready", "replicas": 3},
                                                                        "spec": {"color": "green"}}, code=200,
@@ -168,9 +170,32 @@ async def test_several_versions_show_the_same_objects(cluster: Cluster) -> None:
     assert (found["apiVersion"], found["items"][0]["apiVersion"]) == ("example.com/v1beta1", "example.com/v1beta1")
     group = await cluster.request("GET", "/apis/example.com", code=200)
     assert [version["version"] for version in group["versions"]] == ["v1", "v1beta1"]
-    status = (await cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/gadgets.example.com",
-                                    code=200))["status"]
-    assert status["storedVersions"] == ["v1"]
+    stored = await cluster.request("GET", f"{DEFINITIONS}/gadgets.example.com", code=200)
+    assert stored["status"]["storedVersions"] == ["v1"]
+
+
+async def test_what_was_stored_in_an_older_version_is_shown_in_the_one_asked_for(cluster: Cluster) -> None:
+    await apply(cluster, definition(), gadget())
+    first, newer = {**VERSION, "storage": False}, {**VERSION, "name": "v2"}
+    await apply(cluster, definition(first, newer))
+    paths = {f"example.com/{version}": GADGETS.replace("v1", version) for version in ("v1", "v2")}
+
+    async def versions() -> set[str]:
+        found = set()
+        for wanted, path in paths.items():
+            one = await cluster.request("GET", f"{path}/one", code=200)
+            every = await cluster.request("GET", path, code=200)
+            async with cluster.http.get(f"{cluster.url}{path}?watch=true&timeoutSeconds=1") as stream:
+                seen = msgspec.json.decode(await stream.content.readline())["object"]
+            assert {each["apiVersion"] for each in (one, *every["items"], seen)} == {wanted}
+            found.add(one["metadata"]["uid"])
+        return found
+
+    (uid,) = await versions()
+    patched = await cluster.request("PATCH", f"{paths['example.com/v2']}/one", {"spec": {"color": "green"}}, code=200,
+                                    headers={"Content-Type": "application/merge-patch+json"})
+    assert (patched["apiVersion"], patched["metadata"]["uid"]) == ("example.com/v2", uid)
+    assert await versions() == {uid}
 
 
 async def test_a_name_that_is_taken_is_not_accepted(cluster: Cluster) -> None:
@@ -179,8 +204,7 @@ async def test_a_name_that_is_taken_is_not_accepted(cluster: Cluster) -> None:
     other["metadata"]["name"] = "others.example.com"
     other["spec"]["names"] = {"plural": "others", "singular": "other", "kind": "Gadget"}
     await apply(cluster, other)
-    found = await cluster.request("GET", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/others.example.com",
-                                  code=200)
+    found = await cluster.request("GET", f"{DEFINITIONS}/others.example.com", code=200)
     states = {each["type"]: (each["status"], each["reason"]) for each in found["status"]["conditions"]}
     assert states["NamesAccepted"] == ("False", "KindConflict")
     assert states["Established"][0] == "False"
@@ -258,6 +282,7 @@ async def test_deep_nesting_is_refused_or_stored_and_never_a_fault(cluster: Clus
 
 async def test_rules_that_are_not_evaluated_are_named(cluster: Cluster) -> None:
     ruled = msgspec.json.decode(msgspec.json.encode(VERSION))
-    ruled["schema"]["openAPIV3Schema"]["properties"]["spec"]["x-kubernetes-validations"] = [{"rule": "self.replicas > 0"}]
+    spec = ruled["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    spec["x-kubernetes-validations"] = [{"rule": "self.replicas > 0"}]
     ran = await cluster.kubectl("create", "-f", "-", stdin=msgspec.json.encode(definition(ruled)).decode())
     assert "stored, but not evaluated" in ran.err

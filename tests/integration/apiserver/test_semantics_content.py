@@ -80,7 +80,8 @@ async def test_what_rows_carry(cluster: Cluster) -> None:
 @pytest.mark.parametrize("media", ["text/plain", "application/x-www-form-urlencoded", "application/cbor", "text/html",
                                    "application/merge-patch+json", "*/*"])
 async def test_bodies_of_other_types(cluster: Cluster, media: str) -> None:
-    answer = await cluster.request("POST", MAPS, b'{"metadata":{"name":"a"}}', headers={"Content-Type": media}, code=415)
+    answer = await cluster.request("POST", MAPS, b'{"metadata":{"name":"a"}}', code=415,
+                                   headers={"Content-Type": media})
     assert answer["reason"] == "UnsupportedMediaType"
     assert answer["message"] == ("the body of the request was in an unknown format - accepted media types include: "
                                  "application/json, application/yaml, application/vnd.kubernetes.protobuf")
@@ -105,8 +106,9 @@ async def test_bodies_that_are_json(cluster: Cluster, media: str, body: bytes) -
     ("GET", "/api/v2/pods", 404), ("GET", "/apis/none/v1", 404), ("GET", "/apis/none", 404), ("GET", "/nothing", 404),
     ("GET", "/healthzz", 404), ("GET", "/livez/nothing", 404), ("GET", "/", 200),
     ("GET", f"{MAPS}/a/nothing", 404), ("GET", f"{MAPS}/a/status", 404),
-    ("GET", f"{MAPS}?a&&=&==&%&limit", 200), ("GET", f"{MAPS}?%FF=%FE&labelSelector=", 200), ("GET", f"{MAPS}?;;;", 200),
-    ("GET", f"{MAPS}?limit=0x10", 400), ("GET", f"{MAPS}?limit=-5", 200), ("GET", f"{MAPS}?dryRun=Some", 200),
+    ("GET", f"{MAPS}?a&&=&==&%&limit", 200), ("GET", f"{MAPS}?%FF=%FE&labelSelector=", 200),
+    ("GET", f"{MAPS}?;;;", 200), ("GET", f"{MAPS}?limit=0x10", 400),
+    ("GET", f"{MAPS}?limit=-5", 200), ("GET", f"{MAPS}?dryRun=Some", 200),
 ])
 async def test_methods_and_paths(cluster: Cluster, method: str, path: str, code: int) -> None:
     reader, writer = await asyncio.open_connection(

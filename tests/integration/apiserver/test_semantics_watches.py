@@ -222,7 +222,8 @@ async def test_more_watches_than_there_may_be(cluster: Cluster, monkeypatch: pyt
 async def test_a_reader_that_does_not_read_is_let_go(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_watch, "SLOWEST_SECONDS", 0.3)
     for number in range(12):
-        await cluster.request("POST", MAPS, {"metadata": {"name": f"m{number}"}, "data": {"a": "x" * 700_000}}, code=201)
+        body = {"metadata": {"name": f"m{number}"}, "data": {"a": "x" * 700_000}}
+        await cluster.request("POST", MAPS, body, code=201)
     identity = cluster.authority.issue("slow", "system:masters")
     reader, writer = await asyncio.open_connection(
         "127.0.0.1", cluster.server.port, ssl=client_context(cluster.authority, identity), limit=1024)

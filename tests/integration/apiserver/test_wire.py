@@ -159,7 +159,7 @@ async def test_pods_are_given_time_only_where_they_run(cluster: Cluster) -> None
     await cluster.request("DELETE", f"{PODS}/nowhere", code=200)
     await cluster.request("GET", f"{PODS}/nowhere", code=404)
     wrong = await cluster.request("DELETE", f"{PODS}/here", {"preconditions": {"uid": "other"}}, code=409)
-    assert "Precondition failed: UID in precondition: other" in wrong["message"]
+    assert "the UID in the precondition (other) does not match the UID in record" in wrong["message"]
     await cluster.request("DELETE", f"{PODS}/here", {"gracePeriodSeconds": 0}, code=200)
     await cluster.request("GET", f"{PODS}/here", code=404)
 

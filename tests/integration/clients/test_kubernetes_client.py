@@ -180,7 +180,7 @@ def test_deletion_with_options(api: ApiClient) -> None:
     left = apps.read_namespaced_deployment("web", "default")
     assert left.metadata.finalizers == ["foregroundDeletion"]
     assert left.metadata.deletion_timestamp is not None
-    with refused(400, "BadRequest"):
+    with refused(422, "Invalid"):
         apps.delete_namespaced_deployment("web", "default", propagation_policy="Sideways")
 
 

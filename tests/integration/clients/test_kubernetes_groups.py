@@ -124,7 +124,7 @@ def test_reviews(api: ApiClient) -> None:
 def test_the_dynamic_client(api: ApiClient, tmp_path: Path) -> None:
     with dynamic_client(api, tmp_path) as everything:
         deployments = everything.resources.get(api_version="apps/v1", kind="Deployment")
-        wanted = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+        wanted: dict[str, Any] = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
             "selector": {"matchLabels": {"app": "web"}}, "template": {
                 "metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "nginx"}]}}}}
         applied = deployments.server_side_apply(wanted, namespace="default", field_manager="tests")

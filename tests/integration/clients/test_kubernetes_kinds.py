@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from kubernetes import client, watch
 
 from edge.api import scheme
 from tests.integration.clients.blocking import in_thread
+from tests.integration.clients.every_kind import MANIFESTS, resource_of
 
-EVERY_KIND = Path(__file__).parents[2] / "cases" / "manifests" / "every-kind.yaml"
-MANIFESTS: tuple[dict[str, Any], ...] = tuple(yaml.safe_load_all(EVERY_KIND.read_text()))
 WATCH_SECONDS = 20
 
 
@@ -36,10 +32,9 @@ class Methods:
 
     def __init__(self, api: client.ApiClient, manifest: dict[str, Any]) -> None:
         self._group = getattr(client, group_class(manifest["apiVersion"]))(api)
-        resource = scheme.of_kind(manifest["apiVersion"], manifest["kind"])
-        assert resource is not None
-        self._scope = "namespaced_" if resource.namespaced else ""
-        self._where = {"namespace": "default"} if resource.namespaced else {}
+        namespaced = resource_of(manifest).namespaced
+        self._scope = "namespaced_" if namespaced else ""
+        self._where = {"namespace": "default"} if namespaced else {}
         self._kind = snake(manifest["kind"])
         self.name = manifest["metadata"]["name"]
 
@@ -51,8 +46,8 @@ class Methods:
         """Call a method that takes the object's name."""
         return self.call(verb, name=self.name, **named)
 
-    def watch(self, since: str) -> Iterator[Any]:
-        """Yield the events of this object."""
+    def watch(self, since: str) -> Any:
+        """Return an iterator of the events of this object."""
         listing = getattr(self._group, f"list_{self._scope}{self._kind}")
         return watch.Watch().stream(listing, **self._where, resource_version=since, timeout_seconds=WATCH_SECONDS,
                                     field_selector=f"metadata.name={self.name}")

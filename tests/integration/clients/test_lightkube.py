@@ -26,13 +26,13 @@ from tests.integration.clients.blocking import in_thread
 from tests.integration.conftest import Cluster
 
 BOOKS = Path(__file__).parents[2] / "e2e" / "manifests" / "books"
-OLD_KINDS = [("extensions", "v1beta1", "Deployment", "deployments"), ("extensions", "v1beta1", "DaemonSet", "daemonsets"),
-             ("extensions", "v1beta1", "ReplicaSet", "replicasets"), ("apps", "v1beta1", "Deployment", "deployments")]
+OLD_KINDS = (("apps", "Deployment", "deployments"), ("extensions", "Deployment", "deployments"),
+             ("extensions", "ReplicaSet", "replicasets"), ("extensions", "DaemonSet", "daemonsets"))
 Board: Any = create_namespaced_resource("example.com", "v1", "Board", "boards")
 
 
 @pytest.fixture
-def kube(cluster: Cluster) -> Iterator[lightkube.Client]:
+def kube(cluster: Cluster) -> Iterator[Any]:
     """The blocking client; everything it gets is decoded at once."""
     with lightkube.Client(lightkube.KubeConfig.from_file(cluster.kubeconfig), trust_env=False, lazy=False,
                           field_manager="tests") as client:
@@ -40,7 +40,7 @@ def kube(cluster: Cluster) -> Iterator[lightkube.Client]:
 
 
 @pytest.fixture
-async def waiting(cluster: Cluster) -> AsyncIterator[lightkube.AsyncClient]:
+async def waiting(cluster: Cluster) -> AsyncIterator[Any]:
     """The asynchronous client."""
     async with lightkube.AsyncClient(lightkube.KubeConfig.from_file(cluster.kubeconfig), trust_env=False,
                                      field_manager="tests") as client:
@@ -72,38 +72,36 @@ def config_map(name: str, **labels: str) -> ConfigMap:
 
 @pytest.mark.parametrize("manifest", every_kind.MANIFESTS, ids=lambda m: f"{m['apiVersion']}-{m['kind']}")
 @in_thread
-def test_a_kind_is_applied_twice_and_deleted(kube: lightkube.Client, manifest: dict[str, Any]) -> None:
+def test_a_kind_is_applied_twice_and_deleted(kube: Any, manifest: dict[str, Any]) -> None:
     namespaced = every_kind.resource_of(manifest).namespaced
     place = {"namespace": "default"} if namespaced else {}
-    wanted = codecs.from_dict({**manifest, "metadata": {**manifest["metadata"], **place, "labels": {"color": "blue"}}})
-    client: Any = kube
-    made = client.apply(wanted)
+    metadata = {**manifest["metadata"], **place, "labels": {"color": "blue"}}
+    wanted: Any = codecs.from_dict({**manifest, "metadata": metadata})
+    made = kube.apply(wanted)
     assert [(entry.manager, entry.operation) for entry in made.metadata.managedFields] == [("tests", "Apply")]
-    again = client.apply(wanted)
+    again = kube.apply(wanted)
     assert again.metadata.resourceVersion == made.metadata.resourceVersion
-    assert client.get(type(wanted), wanted.metadata.name, **place).to_dict() == again.to_dict()
-    assert wanted.metadata.name in {one.metadata.name for one in client.list(type(wanted), **place)}
-    client.delete(type(wanted), wanted.metadata.name, **place)
+    assert kube.get(type(wanted), wanted.metadata.name, **place).to_dict() == again.to_dict()
+    assert wanted.metadata.name in {one.metadata.name for one in kube.list(type(wanted), **place)}
+    kube.delete(type(wanted), wanted.metadata.name, **place)
 
 
 @in_thread
-def test_appliers_conflict_and_force(kube: lightkube.Client) -> None:
+def test_appliers_conflict_and_force(kube: Any) -> None:
     kube.apply(deployment("nginx:1", replicas=1))
     with pytest.raises(ApiError) as conflict:
         kube.apply(deployment("nginx:2"), field_manager="others")
     assert conflict.value.status.code == 409
     assert 'conflict with "tests"' in str(conflict.value.status.message)
     forced = kube.apply(deployment("nginx:2"), field_manager="others", force=True)
-    assert forced.spec is not None
-    assert (forced.spec.replicas, forced.spec.template.spec.containers[0].image) == (1, "nginx:2")  # type: ignore[union-attr]
+    assert (forced.spec.replicas, forced.spec.template.spec.containers[0].image) == (1, "nginx:2")
     given_up = kube.apply(deployment("nginx:2"), force=True)
-    assert given_up.spec is not None
     assert given_up.spec.replicas == 1
 
 
 @in_thread
-def test_dry_runs_leave_nothing(kube: lightkube.Client) -> None:
-    assert kube.apply(deployment(), dry_run=True).metadata.uid  # type: ignore[union-attr]
+def test_dry_runs_leave_nothing(kube: Any) -> None:
+    assert kube.apply(deployment(), dry_run=True).metadata.uid
     kube.create(config_map("a"), dry_run=True)
     with refused("NotFound"):
         kube.get(Deployment, "web", namespace="default")
@@ -112,7 +110,7 @@ def test_dry_runs_leave_nothing(kube: lightkube.Client) -> None:
 
 
 @in_thread
-def test_every_patch_type(kube: lightkube.Client) -> None:
+def test_every_patch_type(kube: Any) -> None:
     kube.create(deployment(replicas=1))
 
     def patched(body: Any, how: PatchType) -> Any:
@@ -124,34 +122,34 @@ def test_every_patch_type(kube: lightkube.Client) -> None:
         "nginx:1", "blue")
     assert patched({"spec": {"replicas": None}}, PatchType.MERGE).spec.replicas == 1
     assert patched([{"op": "add", "path": "/spec/paused", "value": True}], PatchType.JSON).spec.paused
-    named: Any = kube.set(Deployment, "web", namespace="default", labels={"color": "blue"}, annotations={"note": "x"})
+    named = kube.set(Deployment, "web", namespace="default", labels={"color": "blue"}, annotations={"note": "x"})
     assert (named.metadata.labels, named.metadata.annotations["note"]) == ({"color": "blue"}, "x")
 
 
 @in_thread
-def test_status_and_scale(kube: lightkube.Client) -> None:
+def test_status_and_scale(kube: Any) -> None:
     made = kube.create(deployment(replicas=2))
     made.status = DeploymentStatus(readyReplicas=2, replicas=2)
     status: Any = Deployment.Status
     kube.replace(status(metadata=made.metadata, spec=made.spec, status=made.status))
     kube.patch(status, "web", {"status": {"unavailableReplicas": 1}}, namespace="default")
-    found: Any = kube.get(Deployment, "web", namespace="default").status
+    found = kube.get(Deployment, "web", namespace="default").status
     assert (found.readyReplicas, found.unavailableReplicas) == (2, 1)
     scale = kube.get(Deployment.Scale, "web", namespace="default")
-    assert (scale.spec.replicas, scale.status.selector) == (2, "app=web")  # type: ignore[union-attr]
+    assert (scale.spec.replicas, scale.status.selector) == (2, "app=web")
     kube.replace(Deployment.Scale(metadata=scale.metadata, spec=ScaleSpec(replicas=5)), "web", namespace="default")
     kube.patch(Deployment.Scale, "web", {"spec": {"replicas": 6}}, namespace="default")
-    assert kube.get(Deployment, "web", namespace="default").spec.replicas == 6  # type: ignore[union-attr]
+    assert kube.get(Deployment, "web", namespace="default").spec.replicas == 6
 
 
 @in_thread
-def test_lists_come_in_chunks_and_by_selectors(kube: lightkube.Client) -> None:
+def test_lists_come_in_chunks_and_by_selectors(kube: Any) -> None:
     for number in range(5):
         kube.create(config_map(f"map-{number}", even=str(number % 2 == 0).lower(), n=str(number)))
-    names = [one.metadata.name for one in kube.list(ConfigMap, labels={"n": operators.exists()}, chunk_size=2)]  # type: ignore[union-attr]
+    names = [one.metadata.name for one in kube.list(ConfigMap, labels={"n": operators.exists()}, chunk_size=2)]
     assert names == [f"map-{number}" for number in range(5)]
     left = kube.list(ConfigMap, namespace=lightkube.ALL_NS, labels={"n": operators.not_in(["0", "1"]), "even": "true"})
-    assert [one.metadata.name for one in left] == ["map-2", "map-4"]  # type: ignore[union-attr]
+    assert [one.metadata.name for one in left] == ["map-2", "map-4"]
     kube.deletecollection(ConfigMap, namespace="default", dry_run=True)
     assert list(kube.list(ConfigMap))
     kube.deletecollection(ConfigMap, namespace="default")
@@ -159,7 +157,7 @@ def test_lists_come_in_chunks_and_by_selectors(kube: lightkube.Client) -> None:
 
 
 @in_thread
-def test_custom_resources(kube: lightkube.Client) -> None:
+def test_custom_resources(kube: Any) -> None:
     schema = {"type": "object", "properties": {
         "spec": {"type": "object", "properties": {"replicas": {"type": "integer", "maximum": 9}}},
         "status": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}}
@@ -184,17 +182,18 @@ def test_custom_resources(kube: lightkube.Client) -> None:
 
 
 @in_thread
-def test_manifests_of_the_books(kube: lightkube.Client) -> None:
-    for old in OLD_KINDS:
-        create_namespaced_resource(*old)
+def test_manifests_of_the_books(kube: Any) -> None:
+    for group, kind, plural in OLD_KINDS:
+        create_namespaced_resource(group, "v1beta1", kind, plural)
     applied = []
     for file in sorted(BOOKS.glob("*.yaml")):
+        wanted: Any
         for wanted in codecs.load_all_yaml(file.read_text()):
-            namespace = wanted.metadata.namespace or "default"  # type: ignore[union-attr]
+            namespace = wanted.metadata.namespace or "default"
             if namespace != "default":
                 kube.apply(Namespace(metadata=ObjectMeta(name=namespace)))
-            made: Any = kube.apply(wanted, namespace=namespace)  # type: ignore[call-overload]
-            again: Any = kube.apply(wanted, namespace=namespace)  # type: ignore[call-overload]
+            made = kube.apply(wanted, namespace=namespace)
+            again = kube.apply(wanted, namespace=namespace)
             assert made.metadata.resourceVersion == again.metadata.resourceVersion
             assert made.kind == wanted.kind
             applied.append(made.kind)
@@ -202,17 +201,18 @@ def test_manifests_of_the_books(kube: lightkube.Client) -> None:
 
 
 @in_thread
-def test_a_token(kube: lightkube.Client) -> None:
-    asked = ServiceAccountToken.from_dict({"metadata": {"namespace": "default"}, "spec": {"audiences": [], "expirationSeconds": 600}})
+def test_a_token(kube: Any) -> None:
+    asked = ServiceAccountToken.from_dict({
+        "metadata": {"namespace": "default"}, "spec": {"audiences": [], "expirationSeconds": 600}})
     with refused("NotFound"):
         kube.create(asked, "default", namespace="default")
     kube.create(codecs.from_dict({"apiVersion": "v1", "kind": "ServiceAccount",
-                                  "metadata": {"name": "robot", "namespace": "default"}}))  # type: ignore[call-overload]
+                                  "metadata": {"name": "robot", "namespace": "default"}}))
     made = kube.create(asked, "robot", namespace="default")
-    assert made.status.token.count(".") == 2  # type: ignore[union-attr]
+    assert made.status.token.count(".") == 2
 
 
-async def test_the_asynchronous_client_watches_and_waits(waiting: lightkube.AsyncClient) -> None:
+async def test_the_asynchronous_client_watches_and_waits(waiting: Any) -> None:
     await waiting.create(deployment())
     seen = []
     async for kind, found in waiting.watch(Deployment, fields={"metadata.name": "web"}, server_timeout=1,
@@ -222,7 +222,6 @@ async def test_the_asynchronous_client_watches_and_waits(waiting: lightkube.Asyn
             case 1:
                 await waiting.patch(Deployment, "web", {"metadata": {"labels": {"color": "blue"}}})
             case 2:
-                assert found.metadata is not None
                 assert found.metadata.labels == {"color": "blue"}
                 available = DeploymentCondition(type="Available", status="True")
                 await waiting.patch(Deployment.Status, "web", {"status": {"conditions": [available.to_dict()]}})
@@ -230,7 +229,7 @@ async def test_the_asynchronous_client_watches_and_waits(waiting: lightkube.Asyn
                 break
     assert seen == ["ADDED", "MODIFIED", "MODIFIED"]
     reached = await waiting.wait(Deployment, "web", for_conditions=["Available"])
-    assert reached.metadata is not None
+    assert reached.metadata.name == "web"
     with pytest.raises(ConditionError):
         await waiting.wait(Deployment, "web", for_conditions=["Never"], raise_for_conditions=["Available"])
     await waiting.delete(Deployment, "web")
@@ -239,12 +238,12 @@ async def test_the_asynchronous_client_watches_and_waits(waiting: lightkube.Asyn
     assert [one async for one in waiting.list(Deployment)] == []
 
 
-async def test_the_asynchronous_client_sees_a_pod_go(cluster: Cluster, waiting: lightkube.AsyncClient) -> None:
+async def test_the_asynchronous_client_sees_a_pod_go(cluster: Cluster, waiting: Any) -> None:
     await waiting.create(Pod(metadata=ObjectMeta(name="web"), spec=PodSpec(
         containers=[Container(name="main", image="nginx")])))
     await waiting.create(codecs.from_dict({"apiVersion": "v1", "kind": "Service", "metadata": {
-        "name": "web", "namespace": "default"}, "spec": {"ports": [{"port": 80}]}}))  # type: ignore[call-overload]
-    assert (await waiting.get(Service, "web")).spec.clusterIP  # type: ignore[union-attr]
+        "name": "web", "namespace": "default"}, "spec": {"ports": [{"port": 80}]}}))
+    assert (await waiting.get(Service, "web")).spec.clusterIP
     async for kind, _ in waiting.watch(Pod, fields={"metadata.name": "web"}):
         if kind == "ADDED":
             await waiting.delete(Pod, "web", grace_period=0)

@@ -83,7 +83,7 @@ def test_unknown_and_wrong_fields_inside_schemas_are_told() -> None:
     where = "spec.versions[0].schema.openAPIV3Schema"
 
     assert codec.unknown_fields(RESOURCE.type, raw) == (
-        f"{where}.properties[a].items.typo", f"{where}.additionalProperties.typo", f"{where}.typo")
+        f"{where}.properties.a.items.typo", f"{where}.additionalProperties.typo", f"{where}.typo")
     with pytest.raises(errors.BadRequest, match="of type float64"):
         codec.decode(RESOURCE, manifest(versions=[version(schema={"openAPIV3Schema": {"maximum": "a"}})]))
 

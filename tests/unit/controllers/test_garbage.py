@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
-from edge.api import apps, core
+from edge.api import apps, core, meta
 from edge.controllers import (
     event_expiry,
     garbage_collector,
@@ -62,6 +63,36 @@ def test_foreground_deletion_waits_for_the_dependents() -> None:
     world.remove(world.all(core.Pod)[0])
     world.run(COLLECTOR, key)
     assert world.all(apps.ReplicaSet)[0].metadata.finalizers == ()
+
+
+def circle(*names: str) -> tuple[apps.ReplicaSet, ...]:
+    """Return objects that own each other in a circle, all of them on their way out."""
+    made = []
+    for name, owner in zip(names, (*names[1:], names[0]), strict=True):
+        rs = terminating(builders.replica_set(), "foregroundDeletion")
+        made.append(msgspec.structs.replace(rs, metadata=msgspec.structs.replace(
+            rs.metadata, name=name, uid=f"uid-{name}", owner_references=(meta.OwnerReference(
+                api_version="apps/v1", kind="ReplicaSet", name=owner, uid=f"uid-{owner}",
+                block_owner_deletion=True),))))
+    return tuple(made)
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("a", "b", "c")])
+def test_those_that_own_each_other_do_not_wait_for_ever(names: tuple[str, ...]) -> None:
+    world = World(*circle(*names))
+    for name in names:
+        world.run(COLLECTOR, interface.Key(apps.ReplicaSet, "default", name))
+    assert all(rs.metadata.finalizers == () for rs in world.all(apps.ReplicaSet))
+
+
+def test_who_is_not_in_a_circle_is_still_waited_for() -> None:
+    first, second = circle("a", "b")
+    world = World(first, second, builders.pod("web-1", node="n", ready=True, owner=first))
+    key = interface.Key(apps.ReplicaSet, "default", "a")
+    world.settle((COLLECTOR, key))
+    found = world.get(apps.ReplicaSet, "a", "default")
+    assert found is not None
+    assert found.metadata.finalizers == ("foregroundDeletion",)
 
 
 def test_orphans_lose_their_owner_and_stay() -> None:
