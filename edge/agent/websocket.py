@@ -45,7 +45,7 @@ def choose(offered: Iterable[str], spoken: tuple[str, ...]) -> str | None:
     """Return the best protocol both speak, None when there is none; a client that offers nothing gets the oldest."""
     names = tuple(offered)
     if not names:
-        return "channel.k8s.io" if "channel.k8s.io" in spoken else None
+        return next((name for name in ("channel.k8s.io", "v4.channel.k8s.io") if name in spoken), None)
     return next((name for name in spoken if name in names), None)
 
 

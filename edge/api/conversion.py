@@ -24,6 +24,7 @@ Json = dict[str, Any]
 
 _UNLIMITED = 2**31 - 1
 _SELECTOR_FROM_TEMPLATE = {"extensions/v1beta1", "apps/v1beta1"}
+_HOSTNAME, _ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 _EVENT_NAMES = {  # events.k8s.io/v1 -> core/v1
     "regarding": "involvedObject", "note": "message", "reportingController": "reportingComponent",
     "deprecatedSource": "source", "deprecatedFirstTimestamp": "firstTimestamp",
@@ -123,9 +124,10 @@ def _endpoint_slice_in(api_version: str, obj: Json) -> None:
         topology = endpoint.pop("topology", None)
         if not isinstance(topology, dict):
             continue
-        for label, field in (("kubernetes.io/hostname", "nodeName"), ("topology.kubernetes.io/zone", "zone")):
-            if label in topology:
-                _default(endpoint, field, topology.pop(label))
+        if _ZONE in topology:
+            endpoint["zone"] = topology.pop(_ZONE)
+        if endpoint.get("nodeName") and topology.get(_HOSTNAME) == endpoint["nodeName"]:
+            del topology[_HOSTNAME]  # the old version could name another host than the node, so only the same is left out
         if topology:
             endpoint["deprecatedTopology"] = topology
 
@@ -134,9 +136,9 @@ def _endpoint_slice_out(api_version: str, obj: Json) -> None:
     for endpoint in _structs(obj, "endpoints"):
         topology = endpoint.pop("deprecatedTopology", {})
         if endpoint.get("nodeName"):
-            topology["kubernetes.io/hostname"] = endpoint["nodeName"]
+            topology.setdefault(_HOSTNAME, endpoint["nodeName"])
         if endpoint.get("zone"):
-            topology["topology.kubernetes.io/zone"] = endpoint.pop("zone")
+            topology[_ZONE] = endpoint.pop("zone")
         if topology:
             endpoint["topology"] = topology
 

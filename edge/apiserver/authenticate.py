@@ -92,7 +92,7 @@ def authorization(header: str, protocols: Iterable[str]) -> str:
     if not tokens:
         return header
     try:
-        token = base64.urlsafe_b64decode(tokens[0] + "=" * (-len(tokens[0]) % 4)).decode()
+        token = base64.b64decode(tokens[0] + "=" * (-len(tokens[0]) % 4), altchars=b"-_", validate=True).decode()
     except (ValueError, binascii.Error) as error:
         raise errors.Unauthorized("Unauthorized") from error
     if len(tokens) > 1 or len(offered) == 1:  # one that is no token has to be left, to be answered with

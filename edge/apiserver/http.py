@@ -24,6 +24,7 @@ from edge.apiserver import (
     connect,
     http_answers,
     http_audit,
+    http_large,
     http_paths,
     http_resources,
     impersonation,
@@ -121,6 +122,7 @@ class ApiServer:
                                  signing_keys=signing_keys, metrics=numbers.read)
         self._paths = http_paths.Paths(facts, self.service.catalog.resources, self.extensions.served)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca, settings.users_ca)
+        self._large = http_large.Sender()
         self._web: web.Server | None = None
         self._listener: asyncio.Server | None = None
 
@@ -200,7 +202,10 @@ class ApiServer:
             self._auditor.end(request, trail, response, problem)
         assert response is not None
         log.debug("request", method=request.method, path=request.path, code=response.status)
-        return response
+        try:
+            return await self._large.send(request, response)
+        except ConnectionError:
+            return http_answers.Taken()
 
     async def _answer(self, request: web.BaseRequest, trail: audit.Trail) -> web.StreamResponse:
         user = self._user(request, trail)

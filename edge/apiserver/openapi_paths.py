@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from edge.api import custom
 from edge.api.scheme import Resource
 from edge.apiserver import discovery
 from edge.apiserver import openapi_schemas as schemas
 
 Operation = dict[str, Any]
 
-_PATCHES = ("application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
-            "application/apply-patch+yaml")
+_STRATEGIC = "application/strategic-merge-patch+json"
+_PATCHES = ("application/json-patch+json", "application/merge-patch+json", _STRATEGIC, "application/apply-patch+yaml")
 _PARAMETERS: dict[str, tuple[str, str]] = {
     "allowWatchBookmarks": ("boolean", "Send a bookmark from time to time during a watch."),
     "continue": ("string", "Token of the previous page."),
@@ -117,12 +118,12 @@ class Paths:
             operation["responses"] = {code: {"description": words[code], "content": {
                 "application/json": {"schema": answer}}} for code in codes}
             if verb.body:
-                media = _PATCHES if verb.body == "patch" else ("*/*",)
+                media = _patches(target.resource) if verb.body == "patch" else ("*/*",)
                 operation["requestBody"] = {"required": verb.body != "options",
                                             "content": {each: {"schema": self._body(target, verb)} for each in media}}
             return operation
         operation["produces"] = ["application/json"]
-        operation["consumes"] = list(_PATCHES) if verb.body == "patch" else ["*/*"]
+        operation["consumes"] = list(_patches(target.resource)) if verb.body == "patch" else ["*/*"]
         operation["responses"] = {code: {"description": words[code], "schema": answer} for code in codes}
         if verb.body:
             operation["parameters"].append({"name": "body", "in": "body", "required": verb.body != "options",
@@ -196,3 +197,9 @@ class _Target:
         word = "connect" + verb.method.capitalize() if self.connects else verb.word
         tail = "ForAllNamespaces" if self.everywhere else self.subresource.capitalize()
         return f"{word}{stem}{scope}{self.resource.kind}{tail}"
+
+
+def _patches(resource: Resource) -> tuple[str, ...]:
+    """Return the patches a kind takes; kubectl sends what it reads here."""
+    custom_kind = isinstance(resource, custom.CustomResource)
+    return tuple(media for media in _PATCHES if not custom_kind or media != _STRATEGIC)

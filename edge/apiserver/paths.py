@@ -14,6 +14,8 @@ from edge.api import errors, fields
 
 NAMESPACE_SUBRESOURCES = ("status", "finalize")
 _NUMBER = re.compile(r"[-+]?[0-9]{1,18}")
+_ENDLESS = ("log", "exec", "attach", "portforward")
+"""Subresources whose answers are streams."""
 _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete"}
 
 
@@ -94,7 +96,10 @@ def parse(method: str, path: str, query: str = "", *, deep: bool = False) -> Res
         verb = "watch"
     elif watched:
         raise errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})
-    streamed = subresource in ("proxy", "log", "exec", "attach", "portforward")
+    if method == "HEAD" and (verb == "watch" or subresource in _ENDLESS):
+        # Nothing may follow such a head: a client would take it for the answer of its next request.
+        raise errors.MethodNotAllowed("the server does not allow this method on the requested resource")
+    streamed = subresource == "proxy" or subresource in _ENDLESS
     options = Options() if streamed or not values else read_options(values)
     return ResourceRequest(verb=verb, group=group, version=version, resource=resource, subresource=subresource,
                            namespace=namespace, name=name, rest=tail, query=values, options=options)

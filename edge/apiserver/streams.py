@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import aiohttp
@@ -16,7 +17,7 @@ from aiohttp import web
 from yarl import URL
 
 from edge.api import core, discovery, errors, scheme
-from edge.apiserver import audit, authenticate, stream_targets, streams_tunnel
+from edge.apiserver import audit, authenticate, stream_targets, streams_frames, streams_tunnel
 from edge.apiserver.paths import Options, ResourceRequest
 from edge.apiserver.service import Service
 from edge.apiserver.stream_targets import Target
@@ -52,7 +53,7 @@ class Streams:
         address = stream_targets.address_of(node)
         if self._ssl is None:
             raise errors.Unavailable("connections to agents are not configured")
-        if request.headers.get("Upgrade"):
+        if request.headers.get("Upgrade") and not (asked.subresource == "log" and streams_frames.wanted(request)):
             return await self._upgrade(request, target, address)
         return await self._pass_on(request, asked, target, address)
 
@@ -132,16 +133,15 @@ class Streams:
         try:
             if asked.subresource != "proxy" and answer.status >= 400:
                 raise _refused(answer.status, await answer.content.read(_LARGEST_ERROR_BYTES))
+            if streams_frames.wanted(request):
+                return await streams_frames.send(request, _parts(answer))
             response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=audit.headers())
             for name, value in answer.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
                     response.headers.add(name, value)
             await response.prepare(request)
-            try:
-                async for part in answer.content.iter_any():
-                    await response.write(part)
-            except aiohttp.ClientError as error:
-                raise ConnectionResetError("the agent went away") from error
+            async for part in _parts(answer):
+                await response.write(part)
             await response.write_eof()
             return response
         finally:
@@ -181,6 +181,15 @@ class Streams:
 
     async def _agent_head(self, agent: streams_tunnel.Pipe) -> bytes:
         return await agent.head(ANSWER_SECONDS)
+
+
+async def _parts(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield what an agent answers as it comes. Raises ConnectionResetError when it goes away."""
+    try:
+        async for part in answer.content.iter_any():
+            yield part
+    except aiohttp.ClientError as error:
+        raise ConnectionResetError("the agent went away") from error
 
 
 def _passed_on(request: web.BaseRequest) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from edge.api import custom, errors, meta, scheme
 
 _CREATED = frozenset((
     "clusterrolebindings.rbac.authorization.k8s.io", "clusterroles.rbac.authorization.k8s.io", "endpoints", "events",
-    "events.events.k8s.io", "leases.coordination.k8s.io", "limitranges", "rolebindings.rbac.authorization.k8s.io",
+    "leases.coordination.k8s.io", "limitranges", "rolebindings.rbac.authorization.k8s.io",
     "roles.rbac.authorization.k8s.io", "runtimeclasses.node.k8s.io", "services"))
 _CONDITIONAL = frozenset((
     "apiservices.apiregistration.k8s.io", "csidrivers.storage.k8s.io", "csinodes.storage.k8s.io",

@@ -42,7 +42,8 @@ def _changed(obj: meta.Object, view: interface.View) -> Iterable[interface.Key]:
                        if ref.block_owner_deletion and (owner := _owner(ref, m.namespace, view)).kind is not None)
         return (interface.key_of(obj), *owners)
     named = tuple(_owner(ref, m.namespace, view) for ref in m.owner_references)
-    if any(not _exists(owner, view) for owner in named):
+    if any(not _exists(owner, view) for owner in named) or any(
+            _inside(ref, view) for ref in m.owner_references if not m.namespace):
         return (interface.key_of(obj),)
     blocks = any(ref.block_owner_deletion and _is_waiting(owner, view)
                  for ref, owner in zip(m.owner_references, named, strict=True))
@@ -75,9 +76,33 @@ def reconcile(key: interface.Key, view: interface.View, _now: datetime) -> plan.
 def _collect(obj: meta.Object, view: interface.View) -> plan.Plan:
     m = obj.metadata
     owners = tuple(_owner(ref, m.namespace, view) for ref in m.owner_references)
+    told = tuple(_misplaced(obj, ref) for ref, owner in zip(m.owner_references, owners, strict=True)
+                 if _is_elsewhere(ref, owner, m.namespace, view))
     if not owners or any(_exists(owner, view) for owner in owners):
-        return plan.Plan()
-    return plan.Plan((plan.Collect(type(obj), m.name, m.namespace, m.uid, owners),))
+        return plan.Plan(told)
+    return plan.Plan((*told, plan.Collect(type(obj), m.name, m.namespace, m.uid, owners)))
+
+
+def _inside(ref: meta.OwnerReference, view: interface.View) -> bool:
+    """Tell whether an owner lives in a namespace, where no object outside of one can have it."""
+    resource = view.of_kind(ref.api_version, ref.kind)
+    return resource is not None and resource.namespaced
+
+
+def _is_elsewhere(ref: meta.OwnerReference, owner: plan.Owner, namespace: str, view: interface.View) -> bool:
+    """Tell whether an owner is in another namespace than the object, which makes it none."""
+    if owner.kind is None:
+        return not namespace and _inside(ref, view)
+    return bool(owner.namespace) and not _exists(owner, view) and any(
+        found.metadata.uid == owner.uid and found.metadata.namespace != namespace for found in view.all(owner.kind))
+
+
+def _misplaced(obj: meta.Object, ref: meta.OwnerReference) -> plan.Emit:
+    """Return the event that tells why an object is not kept by its owner, or never goes with it."""
+    namespace = obj.metadata.namespace
+    named = f"[{ref.api_version}/{ref.kind}, namespace: {namespace}, name: {ref.name}, uid: {ref.uid}]"
+    return plan.Emit(plan.reference(obj.kind, obj.api_version, obj), "Warning", "OwnerRefInvalidNamespace",
+                     f'ownerRef {named} does not exist in namespace "{namespace}"')
 
 
 def _orphan(obj: meta.Object, view: interface.View) -> plan.Plan:

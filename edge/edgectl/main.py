@@ -16,9 +16,10 @@ COMMANDS = {
     "lab": "A whole rack on this machine, in network namespaces.",
     "version": "Show the versions of edgectl and of the rack.",
 }
-KUBECTL = ("annotate", "api-resources", "apply", "attach", "auth", "cluster-info", "cordon", "cp", "create", "delete",
-           "describe", "diff", "drain", "edit", "exec", "explain", "expose", "get", "label", "logs", "patch",
-           "port-forward", "replace", "rollout", "run", "scale", "set", "taint", "top", "uncordon", "wait")
+KUBECTL = ("annotate", "api-resources", "api-versions", "apply", "attach", "auth", "autoscale", "certificate",
+           "cluster-info", "config", "cordon", "cp", "create", "debug", "delete", "describe", "diff", "drain", "edit",
+           "events", "exec", "explain", "expose", "get", "kustomize", "label", "logs", "patch", "port-forward", "proxy",
+           "replace", "rollout", "run", "scale", "set", "taint", "top", "uncordon", "wait")
 
 
 class Lazy(click.Group):

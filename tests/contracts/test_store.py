@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from edge.store.interface import (
     RevisionMismatch,
     Store,
     StoreUnavailable,
+    Watch,
 )
 from edge.store.sqlite import open_store
 
@@ -159,6 +161,91 @@ async def test_a_batch_is_everything_that_has_come_or_nothing_after_a_wake(store
     assert [event.record.key[-1] for event in await events.batch() or ()] == ["d"]
     await events.aclose()
     assert await events.batch() is None
+
+
+async def settled(reader: asyncio.Future[list[Event] | None]) -> None:
+    """Let everything happen that is due by now; the reader goes on waiting."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not reader.done()
+
+
+async def test_what_is_taken_at_once_wakes_no_reader_and_what_is_refused_does(store: Store) -> None:
+    events = store.watch(PODS, after=store.revision)
+    taken: list[str] = []
+
+    def take_all_but_b(offered: Sequence[Event]) -> bool:
+        keys = [event.record.key[-1] for event in offered]
+        if "b" not in keys:
+            taken.extend(keys)
+        return "b" not in keys
+
+    events.offer_to(take_all_but_b)
+    reader = asyncio.ensure_future(events.batch())
+    await asyncio.sleep(0)
+    await store.create(PODS + "a", text("1"))
+    await settled(reader)
+    await store.create("//nodes//n", text("n"))
+    await store.create(PODS + "b", text("1"))
+    assert [event.record.key[-1] for event in await reader or ()] == ["b"]
+    assert taken == ["a"]
+
+
+async def test_nothing_is_offered_while_the_reader_is_busy(store: Store) -> None:
+    events = store.watch(PODS, after=store.revision)
+    taken: list[Event] = []
+
+    def take_all(offered: Sequence[Event]) -> bool:
+        taken.extend(offered)
+        return True
+
+    events.offer_to(take_all)
+    for name in "ab":
+        await store.create(PODS + name, text("1"))
+    await asyncio.sleep(0)
+    assert not taken
+    assert [event.record.key[-1] for event in await events.batch() or ()] == ["a", "b"]
+    reader = asyncio.ensure_future(events.batch())
+    await asyncio.sleep(0)
+    await store.create(PODS + "c", text("1"))
+    await settled(reader)
+    events.wake()
+    assert await reader == []
+    assert [event.record.key[-1] for event in taken] == ["c"]
+
+
+async def test_many_watchers_get_everything_in_order_whether_they_take_it_or_read_it(store: Store) -> None:
+    seen: list[list[int]] = [[] for _ in range(50)]
+    turns = itertools.count()
+
+    async def follow(events: Watch, mine: list[int]) -> None:
+        def take_some(offered: Sequence[Event]) -> bool:
+            if next(turns) % 3 == 0:
+                return False
+            mine.extend(event.record.revision for event in offered)
+            return True
+
+        events.offer_to(take_some)
+        while (batch := await events.batch()) is not None:
+            mine.extend(event.record.revision for event in batch)
+            await asyncio.sleep(0)
+
+    watches = [store.watch(PODS, after=store.revision) for _ in seen]
+    readers = [asyncio.ensure_future(follow(*pair)) for pair in zip(watches, seen, strict=True)]
+    made = [await store.create(f"{PODS}{number}", text("x")) for number in range(40)]
+    await store.close()
+    async with asyncio.timeout(5):
+        await asyncio.gather(*readers)
+    assert seen == [[record.revision for record in made]] * len(seen)
+
+
+async def test_who_takes_nothing_and_reads_nothing_falls_behind_too(store: Store) -> None:
+    events = store.watch(PODS, after=store.revision)
+    events.offer_to(lambda offered: False)
+    for number in range(30):
+        await store.create(f"{PODS}{number}", text("x"))
+    with pytest.raises(Compacted):
+        await events.batch()
 
 
 async def test_a_watch_falls_behind_alone(store: Store) -> None:

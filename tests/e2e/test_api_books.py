@@ -1,4 +1,4 @@
-"""Chapters about kinds that are kept and shown, and not yet acted on; and what the books' commands print of a cluster."""
+"""Chapters about kinds that are kept and shown, and not yet acted on; and what the books' commands print."""
 
 from __future__ import annotations
 
@@ -112,7 +112,8 @@ def test_the_commands_of_the_chapter_about_clusters(rack: Rack) -> None:
     result = rack.try_kubectl("get", "componentstatuses")
     rows = [line.split() for line in result.stdout.splitlines()]
     assert rows[0] == ["NAME", "STATUS", "MESSAGE", "ERROR"]
-    assert {row[0]: row[1] for row in rows[1:]} == dict.fromkeys(("scheduler", "controller-manager", "etcd-0"), "Healthy")
+    assert {row[0]: row[1] for row in rows[1:]} == {
+        "scheduler": "Healthy", "controller-manager": "Healthy", "etcd-0": "Healthy"}
     assert "Warning: v1 ComponentStatus is deprecated in v1.19+" in result.stderr
     text = rack.kubectl("describe", "nodes", "node-1")
     for words in ("beta.kubernetes.io/arch=", "MemoryPressure", "KubeletReady", "Capacity:", "Allocatable:",

@@ -13,7 +13,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
+from random import Random  # noqa: TID251 - chance that hypothesis seeds, and so repeats
 from typing import Any
 
 import msgspec
@@ -26,8 +26,8 @@ from edge.api.resource import Resource
 Json = dict[str, Any]
 
 DEPTH, WIDTH = 7, 4
-WORDS = ("a", "b", "web", "x-1", "", "0", "cpu", "memory", "example.com/thing", "10.0.0.7", "fd00::7", "10.1.0.0/16",
-         "True", "Always", "http", "*", "/data", "é", "50%")
+WORDS: tuple[str, ...] = ("a", "b", "web", "x-1", "", "0", "cpu", "memory", "example.com/thing", "10.0.0.7", "fd00::7", "10.1.0.0/16",
+         "True", "Always", "http", "*", "/data", "é", "50%", "[{}]", '{"ScaleUp": {}}', '[{"type": "Resource", "resource": {"name": "cpu"}}]', "[1]", "{")
 TIMES = ("2024-05-01T12:00:00Z", "2030-01-01T00:00:00.123456Z", "1999-12-31T23:59:59+02:00")
 QUANTITIES: tuple[str | int | float, ...] = ("1", "500m", "64Mi", 2, 0.5, "1e3", "0", "1.5Gi", "-1")
 NUMBERS = (0, 1, 2, 3, 80, 443, 8080, 65536, -1, 2**31 - 1, 2**63 - 1, -2**63)
@@ -46,10 +46,19 @@ ENUMS: dict[str, tuple[str, ...]] = {
     "verbs": ("get", "*", "list"), "usages": ("client auth", "digital signature"),
 }
 """Words that mean something to a field of this name."""
+MAP_KEYS: dict[str, tuple[str, ...]] = {
+    "topology": ("kubernetes.io/hostname", "topology.kubernetes.io/zone", "a"),
+    "deprecatedTopology": ("kubernetes.io/hostname", "topology.kubernetes.io/zone", "a"),
+    "annotations": (*KEYS[:2], *(f"autoscaling.alpha.kubernetes.io/{name}" for name in (
+        "metrics", "current-metrics", "conditions", "behavior")), "kubernetes.io/ingress.class"),
+    "labels": (*KEYS[:3], "pdb.kubernetes.io/deprecated-v1beta1-empty-selector-match"),
+}
+"""The same for the keys of a map."""
 ODD: tuple[Any, ...] = (None, [], {}, "", "x", "-1", -1, 0, 2**63 - 1, 1.5, True, [None], [[]], {"": None}, {"a": {}},
                         "\ud7ff\x00", "9" * 400, "a" * 300,
-                        "9" * 5000, " ", "-", "/", ".", "a/b/c", "::", "1/1", "%", "0x1", "1e999", "-1%", "0001-01-01T00:00:00Z",
-                        "9999-12-31T23:59:59-12:00", -2**63, 2**31, ["a", 1], [{}], {"a": ["b"]})
+                        "9" * 5000, " ", "-", "/", ".", "a/b/c", "::", "1/1", "%", "0x1", "1e999", "-1%",
+                        "0001-01-01T00:00:00Z", "9999-12-31T23:59:59-12:00", -2**63, 2**31, ["a", 1], [{}],
+                        {"a": ["b"]})
 
 SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(WORDS)
 FREE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=2)
@@ -67,6 +76,7 @@ class Hint:
     struct: type[meta.Struct] | None = None
     inner: tuple[Hint, ...] = ()
     merge_key: str = ""
+    keys: tuple[str, ...] = KEYS
 
 
 @functools.cache
@@ -88,7 +98,7 @@ def _hint(hint: Any, name: str, merge_key: str = "") -> Hint:
         return _either([each for each in arguments if each is not type(None)], name)
     if origin in (tuple, dict):
         return Hint("list" if origin is tuple else "map", inner=(_hint(arguments[0 if origin is tuple else 1], name),),
-                    merge_key=merge_key)
+                    merge_key=merge_key, keys=MAP_KEYS.get(name, KEYS))
     struct = patch_fields.struct_of(bare)
     if struct is not None:
         return Hint("struct", struct=struct)
@@ -143,15 +153,17 @@ def _value(hint: Hint, depth: int, keyed: bool) -> st.SearchStrategy[Any]:
         return st.one_of([_value(option, depth, keyed) for option in hint.inner])
     inner = _value(hint.inner[0], depth, keyed)
     if hint.form == "map":
-        return st.dictionaries(st.sampled_from(KEYS), inner, max_size=2)
+        return st.dictionaries(st.sampled_from(hint.keys), inner, max_size=2)
     if keyed and hint.merge_key:
         return _keyed_list(hint, inner)
     return st.lists(inner, max_size=3, unique=keyed and hint.inner[0].form == "one")
 
 
 def _keyed_list(hint: Hint, inner: st.SearchStrategy[Json]) -> st.SearchStrategy[list[Json]]:
-    return st.lists(st.sampled_from(_keys(hint)), unique=True, max_size=3).flatmap(lambda chosen: st.tuples(
-        *(inner.map(lambda item, key=key: {**item, hint.merge_key: key}) for key in chosen)).map(list))
+    chosen = st.lists(st.sampled_from(_keys(hint)), unique=True, max_size=3)
+    items = st.lists(inner, min_size=3, max_size=3)
+    return st.builds(lambda keys, drawn: [{**item, hint.merge_key: key} for key, item in zip(keys, drawn, strict=False)],
+                     chosen, items)
 
 
 def _keys(hint: Hint) -> tuple[Any, ...]:
@@ -161,13 +173,11 @@ def _keys(hint: Hint) -> tuple[Any, ...]:
     return (1, 2, 3) if isinstance(hints(of)[hint.merge_key].values[0], int) else ("a", "b", "c")
 
 
-def raw(resource: Resource, *, keyed: bool = False, kind: type[meta.Object] | None = None,
-        api_version: str = "") -> st.SearchStrategy[Json]:
+def raw(resource: Resource, *, keyed: bool = False, kind: type[meta.Object] | None = None) -> st.SearchStrategy[Json]:
     """Draw an object of a resource as a client could send it, with a name; `kind` where a version has another shape."""
-    of = kind or resource.type
-    sections = {name: _value(hint, DEPTH, keyed) for name, hint in hints(of).items()
+    sections = {name: _value(hint, DEPTH, keyed) for name, hint in hints(kind or resource.type).items()
                 if name not in ("apiVersion", "kind", "metadata")}
-    head = {"apiVersion": st.just(api_version or resource.api_version), "kind": st.just(resource.kind),
+    head = {"apiVersion": st.just(resource.api_version), "kind": st.just(resource.kind),
             "metadata": metadata(keyed=keyed)}
     always = {name: strategy for name, strategy in sections.items() if name == "spec"}
     optional = {name: strategy for name, strategy in sections.items() if name not in always}
@@ -188,11 +198,11 @@ def canonical(resource: Resource, obj: Json) -> Json:
 # All fields at once.
 
 
-def whole(resource: Resource, *, kind: type[meta.Object] | None = None, api_version: str = "") -> Json:
+def whole(resource: Resource, *, kind: type[meta.Object] | None = None) -> Json:
     """Return an object with every field set, each scalar to a value of its own."""
     made = _whole_struct(kind or resource.type, (), _counter())
     made["metadata"]["name"] = "web"
-    return {**made, "apiVersion": api_version or resource.api_version, "kind": resource.kind}
+    return {**made, "apiVersion": resource.api_version, "kind": resource.kind}
 
 
 def _counter() -> Iterator[int]:
@@ -229,9 +239,11 @@ def _whole_value(hint: Hint, above: tuple[type[meta.Struct], ...], count: Iterat
 # About half of the fields, as chance has it: fast, and as large as what people send.
 
 
-def dense(resource: Resource, *, keyed: bool = False) -> st.SearchStrategy[Json]:
+def dense(resource: Resource, *, keyed: bool = False,
+          kind: type[meta.Object] | None = None) -> st.SearchStrategy[Json]:
     """Draw an object with many fields; what fails is found again, but not made smaller."""
-    return st.builds(functools.partial(_dense_object, resource, keyed), st.randoms(use_true_random=True))
+    return st.builds(functools.partial(_dense_object, resource, kind or resource.type, keyed),
+                     st.randoms(use_true_random=True))
 
 
 def grown(resource: Resource) -> st.SearchStrategy[Json]:
@@ -261,8 +273,8 @@ def _together(some: Any, good: Any) -> Any:
     return good
 
 
-def _dense_object(resource: Resource, keyed: bool, random: Random) -> Json:
-    made = _dense_struct(resource.type, random, 0, keyed)
+def _dense_object(resource: Resource, kind: type[meta.Object], keyed: bool, random: Random) -> Json:
+    made = _dense_struct(kind, random, 0, keyed)
     made["metadata"] = {**made.get("metadata", {}), "name": "web"}
     return {**made, "apiVersion": resource.api_version, "kind": resource.kind}
 
@@ -285,7 +297,7 @@ def _dense_value(hint: Hint, random: Random, depth: int, keyed: bool) -> Any:
         return _dense_value(random.choice(hint.inner), random, depth, keyed)
     if hint.form == "map":
         return {key: _dense_value(hint.inner[0], random, depth, keyed)
-                for key in random.sample(KEYS, random.randint(0, 2))}
+                for key in random.sample(hint.keys, random.randint(0, 2))}
     items = [_dense_value(hint.inner[0], random, depth, keyed) for _ in range(random.randint(0, 2 if depth < 5 else 1))]
     if keyed and hint.inner[0].form == "one":
         return list(dict.fromkeys(items))

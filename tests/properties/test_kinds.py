@@ -1,4 +1,4 @@
-"""What holds for objects of every kind, whatever a client sends: it is refused in words, or stored, shown and selected."""
+"""What holds for objects of every kind: whatever a client sends is refused in words, or stored, shown and selected."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_whatever_is_sent_is_refused_in_words_or_stored_and_shown(resource: Reso
         if obj is None:
             return
         with contextlib.suppress(errors.ApiError):
-            made = admission.prepare(resource, obj, CREATION)
+            made = admission.prepare(resource, admission.with_revision(obj, ""), CREATION)
             validation.create(made)
             shown(resource, codec.to_dict(made))
         old = defaults.apply(codec.decode(resource, other))

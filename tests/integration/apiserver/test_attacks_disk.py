@@ -16,7 +16,7 @@ MAPS = f"{NAMESPACE}/configmaps"
 BUDGETS = "/apis/policy/v1/namespaces/default/poddisruptionbudgets"
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/default/leases"
 MERGE, APPLY = {"Content-Type": "application/merge-patch+json"}, {"Content-Type": "application/apply-patch+yaml"}
-SERVICE = {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "clusterIP": "10.43.0.77",
+SERVICE = {"metadata": {"name": "s"}, "spec": {"type": "NodePort", "clusterIP": "10.96.0.77",
                                                  "ports": [{"port": 80, "nodePort": 30123}]}}
 
 

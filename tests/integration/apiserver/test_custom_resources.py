@@ -94,6 +94,9 @@ async def test_a_kind_is_served_with_the_next_request(cluster: Cluster) -> None:
     assert table[:7] == ["NAME", "COLOR", "REPLICAS", "AGE", "one", "red", "1"]
     assert "gadget.example.com/one" in (await cluster.kubectl("get", "all", "-o", "name")).out
     assert "gadgets" in (await cluster.kubectl("api-resources", "--api-group=example.com")).out
+    # What kubectl reads of the kind decides which patch it sends.
+    assert await apply(cluster, gadget(replicas=2)) == "gadget.example.com/one configured\n"
+    assert (await cluster.request("GET", f"{GADGETS}/one", code=200))["spec"] == {"color": "red", "replicas": 2}
 
 
 async def test_what_the_schema_does_not_allow_is_refused_in_kubernetes_words(cluster: Cluster) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -87,6 +88,18 @@ async def test_logs_stream_through(cluster: Cluster, agent: Agent) -> None:
         assert answer.headers["Content-Type"] == "text/plain"
     assert agent.asked == ["GET /containerLogs/default/web/main?follow=true&tailLines=5"]
     assert (await cluster.kubectl("logs", "web")).out == "first\nlast\n"
+
+
+@pytest.mark.parametrize(("protocols", "chosen"), [
+    ((), None), (("binary.k8s.io",), "binary.k8s.io"), (("base64.binary.k8s.io",), "base64.binary.k8s.io")])
+async def test_browsers_read_logs_as_messages(cluster: Cluster, agent: Agent, protocols: tuple[str, ...],
+                                              chosen: str | None) -> None:
+    async with cluster.http.ws_connect(f"{cluster.url}{POD}/web/log?follow=true", protocols=protocols) as socket:
+        assert socket.protocol == chosen
+        parts = [message.data async for message in socket]
+    text = b"".join(part if isinstance(part, bytes) else base64.b64decode(part) for part in parts).decode()
+    assert text == "first\nlast\n"
+    assert isinstance(parts[0], str) == (chosen == "base64.binary.k8s.io")
 
 
 async def test_node_and_pod_proxies(cluster: Cluster, agent: Agent) -> None:

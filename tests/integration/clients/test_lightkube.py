@@ -9,9 +9,10 @@ from typing import Any
 
 import lightkube
 import pytest
+import yaml
 from lightkube import codecs, operators
 from lightkube.core.exceptions import ApiError, ConditionError
-from lightkube.generic_resource import create_namespaced_resource
+from lightkube.generic_resource import create_global_resource, create_namespaced_resource
 from lightkube.models.apps_v1 import DeploymentCondition, DeploymentSpec, DeploymentStatus
 from lightkube.models.autoscaling_v1 import ScaleSpec
 from lightkube.models.core_v1 import Container, PodSpec, PodTemplateSpec
@@ -26,8 +27,6 @@ from tests.integration.clients.blocking import in_thread
 from tests.integration.conftest import Cluster
 
 BOOKS = Path(__file__).parents[2] / "e2e" / "manifests" / "books"
-OLD_KINDS = (("apps", "Deployment", "deployments"), ("extensions", "Deployment", "deployments"),
-             ("extensions", "ReplicaSet", "replicasets"), ("extensions", "DaemonSet", "daemonsets"))
 Board: Any = create_namespaced_resource("example.com", "v1", "Board", "boards")
 
 
@@ -80,8 +79,9 @@ def test_a_kind_is_applied_twice_and_deleted(kube: Any, manifest: dict[str, Any]
     made = kube.apply(wanted)
     assert [(entry.manager, entry.operation) for entry in made.metadata.managedFields] == [("tests", "Apply")]
     again = kube.apply(wanted)
-    assert again.metadata.resourceVersion == made.metadata.resourceVersion
-    assert kube.get(type(wanted), wanted.metadata.name, **place).to_dict() == again.to_dict()
+    if manifest["kind"] != "APIService":  # the server writes into its status whether it can be reached
+        assert again.metadata.resourceVersion == made.metadata.resourceVersion
+        assert kube.get(type(wanted), wanted.metadata.name, **place).to_dict() == again.to_dict()
     assert wanted.metadata.name in {one.metadata.name for one in kube.list(type(wanted), **place)}
     kube.delete(type(wanted), wanted.metadata.name, **place)
 
@@ -181,23 +181,30 @@ def test_custom_resources(kube: Any) -> None:
     assert kube.get(Board, "pi", namespace="default")["metadata"]["finalizers"] == ["foregroundDeletion"]
 
 
+def loaded(file: Path) -> list[Any]:
+    """Return a file's objects; kinds in versions that lightkube has no models of become generic resources."""
+    raw = [each for each in yaml.safe_load_all(file.read_text()) if each]
+    for each in raw:
+        group, _, version = each["apiVersion"].rpartition("/")
+        if version != "v1":
+            resource = every_kind.resource_of(each)
+            define = create_namespaced_resource if resource.namespaced else create_global_resource
+            define(group, version, each["kind"], resource.plural)
+    return [codecs.from_dict(each) for each in raw]
+
+
+@pytest.mark.parametrize("file", sorted(BOOKS.glob("*.yaml")), ids=lambda file: file.stem)
 @in_thread
-def test_manifests_of_the_books(kube: Any) -> None:
-    for group, kind, plural in OLD_KINDS:
-        create_namespaced_resource(group, "v1beta1", kind, plural)
-    applied = []
-    for file in sorted(BOOKS.glob("*.yaml")):
-        wanted: Any
-        for wanted in codecs.load_all_yaml(file.read_text()):
-            namespace = wanted.metadata.namespace or "default"
-            if namespace != "default":
-                kube.apply(Namespace(metadata=ObjectMeta(name=namespace)))
-            made = kube.apply(wanted, namespace=namespace)
-            again = kube.apply(wanted, namespace=namespace)
-            assert made.metadata.resourceVersion == again.metadata.resourceVersion
-            assert made.kind == wanted.kind
-            applied.append(made.kind)
-    assert set(applied) == {"DaemonSet", "Deployment", "Pod", "ReplicaSet", "Service", "Endpoints"}
+def test_a_manifest_of_the_books_is_applied_twice(kube: Any, file: Path) -> None:
+    for wanted in loaded(file):
+        place = {}
+        if every_kind.resource_of(wanted.to_dict()).namespaced:
+            place = {"namespace": wanted.metadata.namespace or "default"}
+            kube.apply(Namespace(metadata=ObjectMeta(name=place["namespace"])))
+        made = kube.apply(wanted, **place)
+        again = kube.apply(wanted, **place)
+        assert (made.kind, made.apiVersion) == (wanted.kind, wanted.apiVersion)
+        assert made.metadata.resourceVersion == again.metadata.resourceVersion
 
 
 @in_thread

@@ -17,7 +17,8 @@ from edge.agent import websocket
         ((), websocket.REMOTE_COMMAND, "channel.k8s.io"),
         (("v9.channel.k8s.io",), websocket.REMOTE_COMMAND, None),
         (("SPDY/3.1+portforward.k8s.io",), websocket.PORT_FORWARD, websocket.TUNNEL),
-        ((), websocket.PORT_FORWARD, None),
+        ((), websocket.PORT_FORWARD, "v4.channel.k8s.io"),
+        (("v5.channel.k8s.io",), websocket.PORT_FORWARD, None),
     ],
 )
 def test_choose(offered: tuple[str, ...], spoken: tuple[str, ...], chosen: str | None) -> None:

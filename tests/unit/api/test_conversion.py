@@ -99,10 +99,12 @@ def test_events_change_names_between_their_two_groups() -> None:
 
 def test_endpoint_slices_keep_the_place_of_an_endpoint() -> None:
     sent = {"apiVersion": "discovery.k8s.io/v1beta1", "kind": "EndpointSlice",
-            "endpoints": [{"addresses": ["10.244.1.2"], "topology": {"kubernetes.io/hostname": "node-1", "x": "y"}}]}
+            "endpoints": [{"addresses": ["10.244.1.2"], "nodeName": "node-1", "topology": {
+                "kubernetes.io/hostname": host, "x": "y"}} for host in ("node-1", "other")]}
     stored = scheme.convert_in("discovery.k8s.io/v1beta1", sent)
 
     assert stored["endpoints"] == [
-        {"addresses": ["10.244.1.2"], "nodeName": "node-1", "deprecatedTopology": {"x": "y"}}]
-    shown = scheme.convert_out("discovery.k8s.io/v1beta1", stored)
-    assert shown["endpoints"][0]["topology"] == {"x": "y", "kubernetes.io/hostname": "node-1"}
+        {"addresses": ["10.244.1.2"], "nodeName": "node-1", "deprecatedTopology": {"x": "y"}},
+        {"addresses": ["10.244.1.2"], "nodeName": "node-1",
+         "deprecatedTopology": {"kubernetes.io/hostname": "other", "x": "y"}}]
+    assert scheme.convert_out("discovery.k8s.io/v1beta1", stored) == sent

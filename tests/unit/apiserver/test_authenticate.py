@@ -140,3 +140,25 @@ def test_claims_of_nobody(claims: Mapping[str, Any]) -> None:
 def test_static_tokens() -> None:
     admin = User("admin", ("system:masters",))
     assert ask(Lookups(static_tokens={"letmein": admin}), "Bearer letmein") is admin
+
+
+def in_protocol(token: str) -> str:
+    return "base64url.bearer.authorization.k8s.io." + base64.urlsafe_b64encode(token.encode()).decode().rstrip("=")
+
+
+def test_a_token_among_the_protocols_of_a_websocket() -> None:
+    offered = f"v4.channel.k8s.io, {in_protocol('tökén')}"
+    assert authenticate.authorization("", [offered]) == "Bearer tökén"
+    assert authenticate.authorization("Bearer x", ["v4.channel.k8s.io"]) == "Bearer x"
+    assert authenticate.authorization("Bearer x", []) == "Bearer x"
+    assert authenticate.shown_header("Sec-WebSocket-Protocol", offered) == "v4.channel.k8s.io"
+    assert authenticate.shown_header("X-Other", offered) == offered
+
+
+@pytest.mark.parametrize("offered", [
+    [in_protocol("x")], [in_protocol("x"), in_protocol("y"), "v4.channel.k8s.io"],
+    ["base64url.bearer.authorization.k8s.io.%%%", "v4.channel.k8s.io"],
+    ["base64url.bearer.authorization.k8s.io._w", "v4.channel.k8s.io"]])
+def test_tokens_among_protocols_that_are_none(offered: list[str]) -> None:
+    with pytest.raises(errors.Unauthorized):
+        authenticate.authorization("", offered)

@@ -68,3 +68,13 @@ def test_nothing_is_written_where_only_watches_are() -> None:
 def test_unknown_methods() -> None:
     with pytest.raises(errors.MethodNotAllowed):
         paths.parse("BREW", "/api/v1/pods")
+
+
+@pytest.mark.parametrize(("path", "query"), [
+    ("/api/v1/pods", "watch=1"), ("/api/v1/watch/pods", ""), ("/api/v1/namespaces/a/pods/b/log", "follow=1"),
+    ("/api/v1/namespaces/a/pods/b/exec", ""),
+])
+def test_a_stream_has_no_head_alone(path: str, query: str) -> None:
+    with pytest.raises(errors.MethodNotAllowed):
+        paths.parse("HEAD", path, query)
+    assert paths.parse("HEAD", "/api/v1/namespaces/a/pods/b") is not None

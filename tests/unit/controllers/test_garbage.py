@@ -113,6 +113,7 @@ def test_a_namespace_is_emptied_and_let_go() -> None:
     assert [pod.metadata.namespace for pod in world.all(core.Pod)] == ["default"]
     (left,) = world.all(core.Namespace)
     assert left.spec.finalizers == ("example.com/other",)
+    assert {condition.status for condition in left.status.conditions} == {"False"}
     assert world.run(controller, interface.Key(core.Namespace, "", "team")) == plan.Plan()
 
 
@@ -146,7 +147,51 @@ def test_a_cluster_wide_object_does_not_end_with_an_owner_inside_a_namespace() -
     node = builders.node("n")
     node = msgspec.structs.replace(node, metadata=msgspec.structs.replace(
         node.metadata, owner_references=builders.pod("p", owner=rs).metadata.owner_references))
-    assert World(node).run(COLLECTOR, interface.key_of(node)) == plan.Plan()
+    (told,) = World(node).run(COLLECTOR, interface.key_of(node)).actions
+    assert isinstance(told, plan.Emit)
+    assert (told.type, told.reason) == ("Warning", "OwnerRefInvalidNamespace")
+
+
+def test_an_owner_in_another_namespace_is_none_and_that_is_told() -> None:
+    rs = builders.replica_set()
+    pod = builders.pod("web-1", owner=rs)
+    moved = msgspec.structs.replace(rs, metadata=msgspec.structs.replace(rs.metadata, namespace="other"))
+    told, gone = World(pod, moved).run(COLLECTOR, interface.key_of(pod)).actions
+    assert isinstance(told, plan.Emit)
+    assert told.message == ('ownerRef [apps/v1/ReplicaSet, namespace: default, name: web, uid: uid-web] does not exist '
+                            'in namespace "default"')
+    assert isinstance(gone, plan.Collect)
+
+
+def test_what_keeps_a_namespace_is_said_in_its_conditions() -> None:
+    controller = namespace.controller(Settings())
+    made = core.Namespace(metadata=msgspec.structs.replace(builders.object_meta("team", ""),
+                                                           deletion_timestamp=builders.STAMP),
+                          spec=core.NamespaceSpec(finalizers=("kubernetes",)))
+    world = World(made)
+    key = interface.Key(core.Namespace, "", "team")
+    purge = next(action for action in controller.reconcile(key, world, world.now).actions
+                 if isinstance(action, plan.Purge))
+    assert purge.left is not None
+    remains = plan.Remains({"pods": 2, "deployments.apps": 1}, {"example.com/wait": 3}, ("refused by x",))
+    for action in purge.left(remains):
+        world.apply(action)
+    (left,) = world.all(core.Namespace)
+    assert [(c.type, c.status, c.reason, c.message) for c in left.status.conditions] == [
+        ("NamespaceDeletionDiscoveryFailure", "False", "ResourcesDiscovered", "All resources successfully discovered"),
+        ("NamespaceDeletionGroupVersionParsingFailure", "False", "ParsedGroupVersions",
+         "All legacy kube types successfully parsed"),
+        ("NamespaceDeletionContentFailure", "True", "ContentDeletionFailed",
+         "Failed to delete all resource types, 1 remaining: refused by x"),
+        ("NamespaceContentRemaining", "True", "SomeResourcesRemain",
+         "Some resources are remaining: deployments.apps has 1 resource instances, pods. has 2 resource instances"),
+        ("NamespaceFinalizersRemaining", "True", "SomeFinalizersRemain", "Some content in the namespace has finalizers "
+         "remaining: example.com/wait in 3 resource instances")]
+    again = next(action for action in controller.reconcile(key, world, world.tick()).actions
+                 if isinstance(action, plan.Purge))
+    assert again.left is not None
+    assert again.left(remains) == ()
+    assert [action for action in again.left(plan.Remains({"pods": 1})) if isinstance(action, plan.Patch)]
 
 
 def test_an_event_with_an_unreadable_time_does_not_keep_the_others() -> None:
