@@ -9,7 +9,6 @@ from __future__ import annotations
 import importlib
 import os
 import pickle
-import tomllib
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol, Self, TypeVar
@@ -35,6 +34,8 @@ def load(path: Path, model: type[M]) -> M:
     Raises:
         ConfigError: with one line a problem, each naming the file and the field.
     """
+    import tomllib  # Here, so that it goes with the child of `load_apart`.
+
     try:
         values = tomllib.loads(path.read_text())
     except FileNotFoundError as error:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import jsonpatch
-import jsonpointer
 import msgspec
 
 from edge.api import errors, meta, patch_strategic
@@ -29,6 +27,9 @@ def json_patch(current: dict[str, Any], ops: list[dict[str, Any]]) -> dict[str, 
         errors.Invalid: an operation does not fit the object, or a `test` does not hold.
         errors.TooLarge: more than 10,000 operations, or copies of more than 3 MiB in all.
     """
+    import jsonpatch  # With the first patch of this kind, which few clients send.
+    import jsonpointer
+
     _check_operations(ops)
     result: Any = copy.deepcopy(current)
     copied = 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 
 from edge.api import batch, schedule, validation_jobs
 from edge.api import validation_words as words
@@ -69,6 +68,8 @@ def _zone(name: str) -> str:
         return unknown
     if name == "UTC":  # known on a machine without a database of time zones, too
         return ""
+    import zoneinfo  # With the first name: it brings the interpreter's whole build configuration along.
+
     try:
         zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

@@ -1,27 +1,23 @@
 """Finds fields that a body has twice. Decoders take the last one, and the author should know.
 
-A body without them, as nearly all are, costs two searches; only one that has some is read once more to say where.
+A body without them, as nearly all are, costs a few microseconds; only one that has some is read again to say where.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import msgspec
-import yaml
 
 MOST = 100
 """More than these are not told."""
-_KEY = re.compile(rb'(?<!\\)"[ \t\r\n]*:')
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def in_json(body: bytes, value: Any) -> tuple[str, ...]:
     """Return `duplicate field "spec.x"` for each in a JSON body, whose value is known already."""
-    # What ends a name stands as often in what was read, written again, unless something got lost on the way.
-    if len(_KEY.findall(body)) == len(_KEY.findall(msgspec.json.encode(value))):
+    # Each name has a colon after it, and written again all of them come back, unless something got lost on the way.
+    if body.count(b":") == msgspec.json.encode(value).count(b":"):
         return ()
     found: list[str] = []
     try:
@@ -55,8 +51,10 @@ def _walk(node: Any, path: str, found: list[str]) -> None:
 
 def in_yaml(body: bytes) -> tuple[str, ...]:
     """Return what Kubernetes' reader of YAML says of a body that has names twice; it was read once before."""
+    import yaml  # It has been loaded for the first reading.
+
     lines: list[tuple[int, str]] = []
-    stack, seen = [yaml.compose(body, Loader=_Loader)], set()
+    stack, seen = [yaml.compose(body, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))], set()
     while stack:
         node = stack.pop()
         if node is None or id(node) in seen:

@@ -11,7 +11,7 @@ import msgspec
 from aiohttp import web
 
 from edge.api import errors
-from edge.apiserver import content, yaml_answers
+from edge.apiserver import content
 
 _COMPRESS_FROM_BYTES = 128 * 1024
 _COMPRESSION_LEVEL = 1
@@ -27,6 +27,8 @@ def answer(request: web.BaseRequest, body: bytes, status: int = 200, content_typ
            warnings: Sequence[str] = ()) -> web.Response:
     """Return a response, JSON as YAML if that is asked for; a large body is compressed for a client that takes gzip."""
     if content_type.startswith(JSON) and content.wants_yaml(request.headers.get("Accept", "")):
+        from edge.apiserver import yaml_answers  # With the first one: 1 MiB for what hardly anybody asks for.
+
         body, content_type = yaml_answers.written(body), yaml_answers.MEDIA_TYPE + content_type.removeprefix(JSON)
     response = web.Response(body=body, status=status)
     response.headers["Content-Type"] = content_type
@@ -44,6 +46,8 @@ def warn(response: web.StreamResponse, warnings: Sequence[str]) -> None:
 
     Clients bound the head of an answer, and a thousand unknown fields would make a thousand lines of it.
     """
+    if not warnings:
+        return
     texts = list(dict.fromkeys(_line(text) for text in warnings))
     room = _WARNINGS_CHARACTERS - sum(map(len, response.headers.getall("Warning", [])))
     if sum(map(len, texts)) > room:

@@ -35,16 +35,18 @@ class Lookup:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._objects: dict[tuple[str, int], meta.Object] = {}
-        self._writes: dict[str, int] = {}
-        """How often a resource was written, by its prefix."""
-        self._listings: dict[tuple[str, str], tuple[int, tuple[meta.Object, ...]]] = {}
-        self._derived: dict[Hashable, tuple[tuple[int, ...], Any]] = {}
+        self._listings: dict[Hashable, tuple[meta.Object, ...]] = {}
+        self._derived: dict[Hashable, Any] = {}
+        self._made_of: dict[str, set[Hashable]] = {}
+        """What was worked out from the objects of a resource, by its prefix."""
         store.observe(self._changed)
 
     def _changed(self, key: str) -> None:
         """Forget what was worked out from objects like the one with this store key."""
         prefix = key[:key.index("/", key.index("/", 1) + 1) + 1]
-        self._writes[prefix] = self._writes.get(prefix, 0) + 1
+        for key_of_made in self._made_of.pop(prefix, ()):
+            self._listings.pop(key_of_made, None)
+            self._derived.pop(key_of_made, None)
 
     def decode(self, resource: scheme.Resource, record: Record) -> meta.Object:
         """Return the record as a typed object; objects cannot change, so all readers share one."""
@@ -65,22 +67,21 @@ class Lookup:
 
     def all(self, kind: type[O], namespace: str = "") -> tuple[O, ...]:
         """Return every object of a built-in kind, of one namespace or of all."""
-        resource = scheme.of_type(kind)
-        writes = self._writes.get(prefix_of(resource, ""), 0)
-        at = (resource.group_resource, namespace)
+        at = (kind, namespace)
         kept = self._listings.get(at)
-        if kept is None or kept[0] != writes:
+        if kept is None:
+            resource = scheme.of_type(kind)
             page = self._store.list(prefix_of(resource, namespace))
-            kept = (writes, tuple(codec.decode_bytes(resource, record.value) for record in page.records))
             while len(self._listings) >= _MOST_LISTINGS:
                 self._listings.pop(next(iter(self._listings)))
-            self._listings[at] = kept
-        return cast("tuple[O, ...]", kept[1])
+            kept = self._listings[at] = tuple(codec.decode_bytes(resource, record.value) for record in page.records)
+            self._made_of.setdefault(prefix_of(resource, ""), set()).add(at)
+        return cast("tuple[O, ...]", kept)
 
     def derived(self, key: Hashable, kinds: tuple[type[meta.Object], ...], build: Callable[[], T]) -> T:
         """Return what `build` makes of all objects of these kinds, made anew only after one of them was written."""
-        writes = tuple(self._writes.get(prefix_of(scheme.of_type(kind), ""), 0) for kind in kinds)
-        kept = self._derived.get(key)
-        if kept is None or kept[0] != writes:
-            kept = self._derived[key] = (writes, build())
-        return cast(T, kept[1])
+        if key not in self._derived:
+            self._derived[key] = build()
+            for kind in kinds:
+                self._made_of.setdefault(prefix_of(scheme.of_type(kind), ""), set()).add(key)
+        return cast(T, self._derived[key])

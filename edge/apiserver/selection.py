@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -55,8 +56,11 @@ class _Head(msgspec.Struct):
     metadata: _Metadata = msgspec.field(default_factory=_Metadata)
 
 
-_head = msgspec.json.Decoder(_Head)
-_whole = msgspec.json.Decoder(dict[str, Any])
+_head = msgspec.json.Decoder(_Head).decode
+_whole = msgspec.json.Decoder(dict[str, Any]).decode
+# Many watchers ask about the same change, one after the other.
+_kept_head, _kept_whole = functools.lru_cache(maxsize=32)(_head), functools.lru_cache(maxsize=32)(_whole)
+_LARGEST_KEPT_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +77,14 @@ class Selection:
         """Whether there is nothing to select by."""
         return self.labels is None and self.fields is None
 
-    def matches(self, value: bytes) -> bool:
-        """Return whether the stored object is selected."""
+    def matches(self, value: bytes, *, by_many: bool = False) -> bool:
+        """Return whether the stored object is selected; `by_many` keeps what was read of it for who asks next."""
         if self.everything:
             return True
+        kept = by_many and len(value) <= _LARGEST_KEPT_BYTES
         if self.fields is not None and any(name not in _COMMON for name in self.named):
-            return self._matches_whole(_whole.decode(value))
-        head = _head.decode(value).metadata
+            return self._matches_whole((_kept_whole if kept else _whole)(value))
+        head = (_kept_head if kept else _head)(value).metadata
         if self.labels is not None and not self.labels.matches(head.labels):
             return False
         return self.fields is None or self.fields.matches(

@@ -44,10 +44,10 @@ def transition(resource: scheme.Resource, selected: Selection, event: Event) -> 
     record = event.record
     if selected.everything:
         return Notice(event.kind, record.key, record.value, record.revision)
-    before = event.previous is not None and selected.matches(event.previous)
+    before = event.previous is not None and selected.matches(event.previous, by_many=True)
     if event.kind == DELETED:
         return Notice(DELETED, record.key, record.value, record.revision) if before else None
-    after = selected.matches(record.value)
+    after = selected.matches(record.value, by_many=True)
     if after:
         return Notice(MODIFIED if before else ADDED, record.key, record.value, record.revision)
     if not before or event.previous is None:

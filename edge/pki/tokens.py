@@ -28,6 +28,8 @@ _BOOTSTRAP = re.compile(r"([a-z0-9]{6})\.([a-z0-9]{16})")
 _HEADER = {"alg": "ES256", "typ": "JWT"}
 _LEEWAY_SECONDS = 10
 _MAX_BYTES = 16 * 1024
+_MOST_KNOWN = 256
+"""Tokens whose signature is not checked again."""
 
 
 class TokenError(Exception):
@@ -119,6 +121,8 @@ class Signer:
         self._key: ec.EllipticCurvePrivateKey = authority.load_key(key)
         self._public = self._key.public_key()
         self.key_id = _key_id(self._public)
+        self._known: dict[bytes, Claims] = {}
+        """Claims by the hash of their token: the last ones whose signature was good."""
 
     def jwk(self) -> dict[str, str]:
         """Return the public key as a JSON Web Key (RFC 7517), for others who verify tokens."""
@@ -143,14 +147,7 @@ class Signer:
         Raises:
             TokenError: malformed, another algorithm or issuer, a wrong signature, for someone else, or out of date.
         """
-        content, signed, signature = _unpack_token(token)
-        self._check_signature(signed, signature)
-        try:
-            found = msgspec.json.decode(content, type=Claims)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise TokenError("the claims cannot be read") from error
-        if found.iss != ISSUER:
-            raise TokenError("the token has another issuer")
+        found = self._signed(token)
         heard = (found.aud,) if isinstance(found.aud, str) else found.aud
         if audiences and not set(heard) & set(audiences):
             raise TokenError("the token is for another audience")
@@ -159,6 +156,24 @@ class Signer:
             raise TokenError("the token has expired")
         if seconds < found.nbf - _LEEWAY_SECONDS:
             raise TokenError("the token is not valid yet")
+        return found
+
+    def _signed(self, token: str) -> Claims:
+        """Return what a token of ours says, whether it is good now or not; only a new one costs a signature's check."""
+        at = hashlib.sha256(token.encode(errors="surrogatepass")).digest()
+        found = self._known.get(at)
+        if found is None:
+            content, signed, signature = _unpack_token(token)
+            self._check_signature(signed, signature)
+            try:
+                found = msgspec.json.decode(content, type=Claims)
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                raise TokenError("the claims cannot be read") from error
+            if found.iss != ISSUER:
+                raise TokenError("the token has another issuer")
+            while len(self._known) >= _MOST_KNOWN:
+                self._known.pop(next(iter(self._known)))
+            self._known[at] = found
         return found
 
     def _check_signature(self, signed: bytes, signature: bytes) -> None:

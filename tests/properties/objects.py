@@ -26,8 +26,9 @@ from edge.api.resource import Resource
 Json = dict[str, Any]
 
 DEPTH, WIDTH = 7, 4
-WORDS: tuple[str, ...] = ("a", "b", "web", "x-1", "", "0", "cpu", "memory", "example.com/thing", "10.0.0.7", "fd00::7", "10.1.0.0/16",
-         "True", "Always", "http", "*", "/data", "é", "50%", "[{}]", '{"ScaleUp": {}}', '[{"type": "Resource", "resource": {"name": "cpu"}}]', "[1]", "{")
+WORDS: tuple[str, ...] = ("a", "b", "web", "x-1", "", "0", "cpu", "memory", "example.com/thing", "10.0.0.7",
+                         "fd00::7", "10.1.0.0/16", "True", "Always", "http", "*", "/data", "é", "50%", "[1]", "{",
+                         '{"ScaleUp": {}}', '[{"type": "Resource", "resource": {"name": "cpu"}}]')
 TIMES = ("2024-05-01T12:00:00Z", "2030-01-01T00:00:00.123456Z", "1999-12-31T23:59:59+02:00")
 QUANTITIES: tuple[str | int | float, ...] = ("1", "500m", "64Mi", 2, 0.5, "1e3", "0", "1.5Gi", "-1")
 NUMBERS = (0, 1, 2, 3, 80, 443, 8080, 65536, -1, 2**31 - 1, 2**63 - 1, -2**63)
@@ -161,9 +162,9 @@ def _value(hint: Hint, depth: int, keyed: bool) -> st.SearchStrategy[Any]:
 
 def _keyed_list(hint: Hint, inner: st.SearchStrategy[Json]) -> st.SearchStrategy[list[Json]]:
     chosen = st.lists(st.sampled_from(_keys(hint)), unique=True, max_size=3)
-    items = st.lists(inner, min_size=3, max_size=3)
-    return st.builds(lambda keys, drawn: [{**item, hint.merge_key: key} for key, item in zip(keys, drawn, strict=False)],
-                     chosen, items)
+    return st.builds(lambda keys, items: [{**item, hint.merge_key: key}
+                                          for key, item in zip(keys, items, strict=False)],
+                     chosen, st.lists(inner, min_size=3, max_size=3))
 
 
 def _keys(hint: Hint) -> tuple[Any, ...]:

@@ -117,9 +117,12 @@ def definition(obj: Json) -> None:
 
 
 def endpoint_slice(obj: Json) -> None:
-    """The zone has a field of its own."""
+    """The zone and the node have fields of their own."""
     for endpoint in obj["endpoints"]:
-        endpoint.get("deprecatedTopology", {}).pop("topology.kubernetes.io/zone", None)
+        topology = endpoint.get("deprecatedTopology", {})
+        topology.pop("topology.kubernetes.io/zone", None)
+        if topology.get("kubernetes.io/hostname") == endpoint.get("nodeName"):
+            topology.pop("kubernetes.io/hostname", None)
 
 
 MENDED: dict[str, Callable[[Json], None]] = {
@@ -158,8 +161,9 @@ def old_object(resource: Resource, version: str, raw: Json) -> Json:
         for place in objects.places(typed["spec"]):
             if place and place[-1] in ALWAYS and not objects.at(typed["spec"], place):
                 typed["spec"] = objects.put(typed["spec"], place, ALWAYS[str(place[-1])])
-    for note in AUTOSCALING if resource.kind == "HorizontalPodAutoscaler" else ():
-        typed["metadata"].get("annotations", {}).pop(note, None)
+    if resource.kind == "HorizontalPodAutoscaler":
+        kept = {key: text for key, text in typed["metadata"].pop("annotations", {}).items() if key not in AUTOSCALING}
+        typed["metadata"] |= {"annotations": kept} if kept else {}
     if version == "apiextensions.k8s.io/v1beta1":
         typed["spec"] = old_definition(typed["spec"])
     return {**typed, "apiVersion": version}

@@ -9,32 +9,85 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.api import core, errors, patch
+from edge.api import apps, core, disruption_budgets, errors, networking, patch, rbac, scheme, statefulsets
+from tests.properties import differences, objects
+from tests.properties.effort import examples
 
 SCALARS = st.none() | st.booleans() | st.integers(-9, 9) | st.sampled_from(["", "a", "$", "delete", "replace"])
 KEYS = st.sampled_from(["a", "b", "$patch", "$retainKeys", "name"])
 VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3)
                       | st.dictionaries(KEYS, inner, max_size=3), max_leaves=8)
-PLAIN = st.recursive(st.booleans() | st.integers() | st.sampled_from(["", "x", "1"]),
-                     lambda inner: st.lists(inner, max_size=3)
-                     | st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=10)
-OBJECTS = st.dictionaries(st.sampled_from("abc"), PLAIN, max_size=3)
 CONTAINERS = st.lists(st.sampled_from("abcd"), unique=True, max_size=4).flatmap(
     lambda names: st.tuples(*(st.fixed_dictionaries({"name": st.just(name), "image": st.sampled_from("ij")})
                               for name in names)))
 
 
-def merge_diff(old: Any, new: Any) -> Any:
-    if not isinstance(old, dict) or not isinstance(new, dict):
-        return new
-    gone: dict[str, Any] = {key: None for key in old if key not in new}
-    return gone | {key: merge_diff(old.get(key), value) for key, value in new.items() if old.get(key) != value
-                   or key not in old}
+NAMES = st.sampled_from(["a", "b", "c", "", "a/b", "m~n", "~1", "0", "-", "$patch"])
+ANY = st.recursive(st.none() | st.booleans() | st.integers(-1, 1) | st.sampled_from(["", "x", 1.5]),
+                   lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES, inner, max_size=3), max_leaves=12)
+FREE = st.dictionaries(NAMES, ANY, max_size=4)
+PLAIN_KINDS = (core.Pod, core.Service, core.ServiceAccount, core.Node, apps.Deployment, networking.Ingress,
+               disruption_budgets.PodDisruptionBudget, statefulsets.StatefulSet, rbac.ClusterRole)
 
 
-@given(OBJECTS, OBJECTS)
-def test_the_difference_of_two_objects_makes_one_the_other(old: dict[str, Any], new: dict[str, Any]) -> None:
-    assert patch.merge_patch(old, merge_diff(old, new)) == new
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Any, objects.Json, objects.Json]:
+    """Draw a kind and two objects of it, alike or not."""
+    resource = scheme.of_type(draw(st.sampled_from(PLAIN_KINDS)))
+    some = objects.raw(resource, keyed=True) | objects.dense(resource, keyed=True)
+    old = objects.canonical(resource, draw(some))
+    new = objects.canonical(resource, draw(some))
+    for place in draw(st.lists(st.sampled_from(sorted({*old, *new} - {"apiVersion", "kind"})), max_size=2)):
+        if place in old:
+            new = {**new, place: old[place]}  # so that something stays as it is
+    return resource.type, old, new
+
+
+def unchanged(*values: Any) -> Any:
+    """Return copies, to compare with afterwards."""
+    return copy.deepcopy(values)
+
+
+def without_nulls(value: Any, *, inside_list: bool = False) -> Any:
+    """Return what a merge patch can say: nulls stand inside lists only."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item, inside_list=inside_list) for key, item in value.items()
+                if inside_list or item is not None}
+    return [without_nulls(item, inside_list=True) for item in value] if isinstance(value, list) else value
+
+
+def chosen(data: st.DataObject) -> differences.Choose:
+    return lambda count: data.draw(st.integers(0, count - 1))
+
+
+@given(FREE, FREE, st.data())
+def test_the_operations_between_two_objects_make_one_the_other(old: Any, new: Any, data: st.DataObject) -> None:
+    operations = differences.json_patch(old, new, chosen(data))
+    before = unchanged(old, operations)
+    assert objects.same(patch.json_patch(old, operations), new)
+    assert (old, operations) == before
+
+
+@given(FREE, FREE)
+def test_the_difference_of_two_objects_makes_one_the_other(old: Any, new: Any) -> None:
+    new = without_nulls(new)
+    change = differences.merge_patch(old, new)
+    before = unchanged(old, change)
+    assert objects.same(patch.merge_patch(old, change), new)
+    assert (old, change) == before
+
+
+@examples(150)
+@given(pairs(), st.data())
+def test_all_three_patches_make_one_object_of_a_kind_another(pair: tuple[Any, Any, Any], data: st.DataObject) -> None:
+    kind, old, new = pair
+    strategic = differences.strategic_patch(kind, old, new, chosen(data))
+    before = unchanged(old, new, strategic)
+    done = patch.strategic_merge_patch(kind, old, strategic)
+    assert objects.missing(new, done) == objects.missing(done, new) == []
+    assert (old, new, strategic) == before
+    assert objects.same(patch.merge_patch(old, differences.merge_patch(old, new)), new)
+    assert objects.same(patch.json_patch(old, differences.json_patch(old, new, chosen(data))), new)
 
 
 @given(CONTAINERS, CONTAINERS)

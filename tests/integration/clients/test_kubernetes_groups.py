@@ -256,3 +256,16 @@ def test_events_in_both_groups(api: ApiClient) -> None:
     new = client.EventsV1Api(api).read_namespaced_event("old", "default")
     assert (new.note, new.regarding.name, new.deprecated_count) == ("it is here", "web", 2)
     assert (new.reporting_controller, new.event_time) == ("example.com/kubelet", noticed)
+
+
+@in_thread
+def test_a_condition_without_a_message_fits_the_model(api: ApiClient) -> None:
+    policy = client.PolicyV1Api(api)
+    policy.create_namespaced_pod_disruption_budget("default", client.V1PodDisruptionBudget(
+        metadata=client.V1ObjectMeta(name="web"), spec=client.V1PodDisruptionBudgetSpec(
+            min_available="50%", selector=client.V1LabelSelector(match_labels={"app": "web"}))))
+    policy.patch_namespaced_pod_disruption_budget_status("web", "default", {"status": {"conditions": [{
+        "type": "DisruptionAllowed", "status": "True", "reason": "SufficientPods", "message": "",
+        "lastTransitionTime": "2026-01-02T03:04:05Z"}]}})
+    status = policy.read_namespaced_pod_disruption_budget("web", "default").status
+    assert (status.conditions[0].message, status.disruptions_allowed) == ("", 0)

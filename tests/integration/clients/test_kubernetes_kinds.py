@@ -102,7 +102,7 @@ def test_a_kind_from_creation_to_end(api: client.ApiClient, manifest: dict[str, 
 def wait_for_status(kind: Methods, since: str) -> None:
     """Wait until the server has said in the status whether it can reach another server."""
     for event in kind.watch(since):
-        if event["object"].status.conditions:
+        if event["object"].status is not None:
             break
 
 

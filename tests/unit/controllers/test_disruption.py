@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from edge.api import apps, core, meta, times
+from edge.api import apps, codec, core, meta, times
 from edge.api.disruption_budgets import PodDisruptionBudget, PodDisruptionBudgetSpec
 from edge.api.statefulsets import StatefulSet, StatefulSetSpec
 from edge.controllers import disruption, interface, plan
@@ -58,6 +58,7 @@ def test_a_number_counts_the_pods_there_are() -> None:
     (condition,) = settled(world).status.conditions
     assert (condition.type, condition.status, condition.reason, condition.observed_generation) == (
         "DisruptionAllowed", "True", "SufficientPods", 1)
+    assert codec.to_dict(condition)["message"] == ""  # clients look for it
     assert settled(world).status.observed_generation == 1
     assert world.events == []
 
