@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from bench import report
+from bench.api import config_map, pod
 from bench.api_server import MAPS, PODS, Client, Running, allow_files, running
 from bench.watch_readers import Arrivals, Readers
 
@@ -159,10 +160,8 @@ async def fill(server: Running) -> None:
     """Make a hundred pods and as many ConfigMaps."""
     async with server.client() as client:
         for number in range(100):
-            await client.call("POST", PODS, {
-                "metadata": {"name": f"pod-{number}", "labels": {"app": "bench"}},
-                "spec": {"containers": [{"name": "main", "image": "busybox", "command": ["sleep", "3600"]}]}})
-            await client.call("POST", MAPS, {"metadata": {"name": f"map-{number}"}, "data": {"a": "b" * 200}})
+            await client.call("POST", PODS, pod(f"pod-{number}"))
+            await client.call("POST", MAPS, config_map(f"map-{number}"))
 
 
 def main() -> None:

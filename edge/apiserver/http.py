@@ -24,6 +24,7 @@ from edge.apiserver import (
     connect,
     http_answers,
     http_audit,
+    http_call,
     http_large,
     http_paths,
     http_resources,
@@ -223,7 +224,7 @@ class ApiServer:
         if resource is None:
             if (backend := self.extensions.backend(asked.group, asked.version)) is not None:
                 return await self.extensions.serve(request, backend, user)
-            raise http_resources.not_served()
+            raise http_call.not_served()
         if asked.subresource in STREAMED and asked.subresource in resource.subresources:
             if asked.subresource in connect.SUBRESOURCES:
                 await self.service.chain.validate(connect.attributes(asked, resource, user))

@@ -23,7 +23,7 @@ from edge.apiserver import (
     openapi_protobuf,
 )
 from edge.apiserver.health import Check
-from edge.apiserver.http_resources import not_served
+from edge.apiserver.http_call import not_served
 from edge.pki import tokens
 
 SigningKeys = Callable[[], Sequence[Mapping[str, str]]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,9 +9,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from edge.api import autoscaling, codec, core, custom, deprecations, errors, meta, patch, policy, scheme
+from edge.api import codec, core, custom, deprecations, errors, meta, scheme
 from edge.apiserver import (
-    account_tokens,
     authorize,
     bodies,
     body_room,
@@ -24,8 +22,6 @@ from edge.apiserver import (
     list_options,
     render,
     service_apply,
-    service_eviction,
-    service_subresources,
     update_rules,
     watch_shares,
     write_options,
@@ -33,82 +29,24 @@ from edge.apiserver import (
 from edge.apiserver.account_tokens import SignToken
 from edge.apiserver.authenticate import User
 from edge.apiserver.decision import Decision
+from edge.apiserver.http_call import (
+    Call,
+    configuration,
+    not_allowed,
+    not_served,
+    patch_type,
+    patched,
+    read_body,
+    repeated,
+)
+from edge.apiserver.http_subresources import Subresources
 from edge.apiserver.http_watch import Streamer
 from edge.apiserver.paths import ResourceRequest
 from edge.apiserver.render import View
 from edge.apiserver.service import Service
 from edge.apiserver.virtual import Virtual
-from edge.apiserver.write import Write
 
-JSON_PATCH, MERGE_PATCH = "application/json-patch+json", "application/merge-patch+json"
-STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-PATCH_TYPES = (JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, service_apply.MEDIA_TYPE)
-SLOWEST_BODY_SECONDS = 60.0
 _OBJECT_SUBRESOURCES = ("", "status", "approval", "finalize", "ephemeralcontainers")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Call:
-    """One request, read and allowed."""
-
-    http: web.BaseRequest
-    asked: ResourceRequest
-    resource: scheme.Resource
-    view: View
-    user: User
-    body: bytes
-    warnings: list[str] = dataclasses.field(default_factory=list)
-    """What admission tells the client beside the answer."""
-
-    @property
-    def content_type(self) -> str:
-        """The Content-Type of the request."""
-        return self.http.headers.get("Content-Type", "")
-
-    @property
-    def write(self) -> Write:
-        """Who writes, and how."""
-        asked = self.asked
-        manager = write_options.manager(asked, self.http.headers.get("User-Agent", ""))
-        return Write(user=self.user, manager=manager, api_version=asked.api_version, subresource=asked.subresource,
-                     dry_run=asked.options.dry_run, warnings=self.warnings)
-
-    @property
-    def raw(self) -> dict[str, Any]:
-        """The body as a JSON object."""
-        return bodies.mapping(bodies.read(self.body, self.content_type))
-
-
-async def read_body(request: web.BaseRequest, take: body_room.Take) -> bytes:
-    """Return the body.
-
-    Raises:
-        errors.TooLarge: beyond the limit, without reading on.
-        errors.TooManyRequests: when the bodies of other requests leave no room for it.
-        errors.BadRequest: when it ends early or its encoding is broken.
-    """
-    if not request.can_read_body:
-        return b""
-    if (request.content_length or 0) > bodies.LARGEST_REQUEST_BYTES:
-        raise bodies.too_large()
-    parts, size = [], 0
-    try:
-        if request.content.is_eof():  # It came together with its head, as most do: nothing has to be waited for.
-            body = request.content.read_nowait()
-            take(len(body))
-            return body
-        async with asyncio.timeout(SLOWEST_BODY_SECONDS):
-            async for part in request.content.iter_any():
-                size += len(part)
-                if size > bodies.LARGEST_REQUEST_BYTES:
-                    raise bodies.too_large()
-                take(len(part))
-                parts.append(part)
-    except TimeoutError as error:
-        raise errors.BadRequest("unable to read the request body: it took too long") from error
-    except web.RequestPayloadError as error:
-        raise errors.BadRequest(f"unable to read the request body: {error}") from error
-    return b"".join(parts)
 
 
 class Resources:
@@ -120,7 +58,7 @@ class Resources:
         self._service = service
         self._allowed = allowed
         self._virtual = computed or Virtual({})
-        self._sign_token = sign_token
+        self._subresources = Subresources(service, sign_token)
         self._streamer = Streamer(service)
         self._room = body_room.Room()
         self._shares = watch_shares.Shares()
@@ -128,8 +66,6 @@ class Resources:
             "get": self._get, "list": self._list, "watch": self._watch, "create": self._create,
             "update": self._update, "patch": self._patch, "delete": self._delete,
             "deletecollection": self._delete_collection}
-        self._posts: dict[str, Callable[[Call], Awaitable[web.StreamResponse]]] = {
-            "binding": self._bind, "eviction": self._evict, "token": self._token}
 
     @property
     def watches(self) -> int:
@@ -159,13 +95,8 @@ class Resources:
         asked, resource = call.asked, call.resource
         if asked.subresource and asked.subresource not in resource.subresources:
             raise not_served()
-        if asked.subresource == "scale":
-            return await self._scale(call)
-        if asked.subresource in self._posts:
-            if asked.verb != "create":
-                raise _not_allowed()
-            write_options.check(asked)
-            return await self._posts[asked.subresource](call)
+        if self._subresources.knows(asked.subresource):
+            return await self._subresources.serve(call)
         _check_scope(asked, resource)
         self._check_verb(call)
         return await self._verbs[asked.verb](call)
@@ -173,13 +104,13 @@ class Resources:
     def _check_verb(self, call: Call) -> None:
         asked = call.asked
         if asked.verb not in call.resource.verbs:
-            raise _not_allowed()
+            raise not_allowed()
         if asked.subresource and (asked.subresource not in _OBJECT_SUBRESOURCES or asked.verb not in
                                   discovery.subresource(call.resource, asked.subresource)[3]):
-            raise _not_allowed()
+            raise not_allowed()
         if ((asked.verb == "create") == bool(asked.name) and asked.verb not in ("list", "watch", "deletecollection")) \
                 or (asked.verb in ("update", "patch", "delete", "get") and not asked.name):
-            raise _not_allowed()
+            raise not_allowed()
 
     # --- reading
 
@@ -222,13 +153,13 @@ class Resources:
     def _sent(self, call: Call) -> bodies.Decoded:
         """Return the object in the body."""
         raw = call.raw
-        return self._decode(call, raw, _repeated(call, call.content_type, raw))
+        return self._decode(call, raw, repeated(call, call.content_type, raw))
 
     async def _create(self, call: Call) -> web.StreamResponse:
         write_options.check(call.asked)
         decoded = self._sent(call)
         if isinstance(decoded.obj, core.Binding):
-            return await self._bound(call, decoded.obj.metadata.name, decoded.obj)
+            return await self._subresources.bind(call, decoded.obj.metadata.name, decoded.obj)
         if call.resource.virtual:
             made = self._virtual.create(call.resource, call.asked.namespace, decoded.obj, call.user)
             return http_answers.answer(call.http, call.view.object(codec.encode(made)), 201, warnings=decoded.warnings)
@@ -262,12 +193,12 @@ class Resources:
         if media == service_apply.MEDIA_TYPE:
             return await self._apply(call)
         body = bodies.read(call.body, "application/json")
-        repeated = _repeated(call, "application/json", body)
+        twice = repeated(call, "application/json", body)
         warnings: list[str] = []
 
         def change(old: meta.Object) -> meta.Object:
             current = scheme.to_version(call.resource, asked.api_version, codec.to_dict(old))
-            decoded = self._decode(call, patched(media, call.resource.type, current, body), repeated)
+            decoded = self._decode(call, patched(media, call.resource.type, current, body), twice)
             warnings[:] = decoded.warnings
             return decoded.obj
 
@@ -276,7 +207,7 @@ class Resources:
 
     async def _apply(self, call: Call) -> web.StreamResponse:
         asked = call.asked
-        done = await service_apply.put(self._service, call.resource, asked.namespace, asked.name, _configuration(call),
+        done = await service_apply.put(self._service, call.resource, asked.namespace, asked.name, configuration(call),
                                        call.write, lambda: self._may_create(call))
         return http_answers.answer(call.http, call.view.object(done.record.value), 201 if done.created else 200,
                                    warnings=done.warnings)
@@ -311,63 +242,6 @@ class Resources:
                                                         self._delete_options(call), call.write)
         return http_answers.answer(call.http, call.view.list(listing))
 
-    # --- subresources
-
-    async def _scale(self, call: Call) -> web.StreamResponse:
-        asked, resource = call.asked, call.resource
-        if asked.verb == "get":
-            found = service_subresources.get_scale(self._service, resource, asked.namespace, asked.name)
-            return http_answers.as_json(call.http, found)
-        if asked.verb not in ("update", "patch"):
-            raise _not_allowed()
-        media = patch_type(call.content_type) if asked.verb == "patch" else ""
-        write_options.check(asked, applies=media == service_apply.MEDIA_TYPE)
-        if media == service_apply.MEDIA_TYPE:
-            applied = await service_apply.put_scale(self._service, resource, asked.namespace, asked.name,
-                                                    _configuration(call), call.write)
-            return http_answers.as_json(call.http, service_subresources.scale_of(resource, applied.record))
-        body = bodies.read(call.body, "application/json" if media else call.content_type)
-
-        def change(current: autoscaling.Scale) -> autoscaling.Scale:
-            wanted = patched(media, autoscaling.Scale, codec.to_dict(current), body) if media else bodies.mapping(body)
-            return codec.decode_struct(autoscaling.Scale, wanted)
-
-        done = await service_subresources.set_scale(self._service, resource, asked.namespace, asked.name, change,
-                                                    call.write)
-        return http_answers.as_json(call.http, done.scale)
-
-    async def _bind(self, call: Call) -> web.StreamResponse:
-        return await self._bound(call, call.asked.name, codec.decode_struct(core.Binding, call.raw))
-
-    async def _bound(self, call: Call, pod: str, wanted: core.Binding) -> web.StreamResponse:
-        await service_subresources.bind(self._service, call.asked.namespace, pod, wanted,
-                                        dry_run=call.asked.options.dry_run)
-        return http_answers.as_json(call.http, render.success(code=201), 201)
-
-    async def _evict(self, call: Call) -> web.StreamResponse:
-        asked = call.asked
-        await service_eviction.evict(self._service, asked.namespace, asked.name,
-                                     codec.decode_struct(policy.Eviction, call.raw), call.write)
-        return http_answers.as_json(call.http, render.success(code=201), 201)
-
-    async def _token(self, call: Call) -> web.StreamResponse:
-        made = account_tokens.answer(self._service.lookup, call.asked.namespace, call.asked.name, call.raw, call.user,
-                                     self._sign_token)
-        return http_answers.as_json(call.http, made, 201)
-
-
-def _repeated(call: Call, content_type: str, value: Any) -> tuple[str, ...]:
-    """Return what is to be said of fields that the body has more than once, if that is wanted."""
-    if call.asked.options.field_validation == "Ignore":
-        return ()
-    return bodies.twice(call.body, content_type, value)
-
-
-def _configuration(call: Call) -> service_apply.Configuration:
-    options = call.asked.options
-    return service_apply.Configuration(body=service_apply.read(call.body), force=options.force,
-                                       field_validation=options.field_validation)
-
 
 def _check_scope(asked: ResourceRequest, resource: scheme.Resource) -> None:
     """Refuse paths Kubernetes does not have: cluster-wide kinds in a namespace, writes across all namespaces."""
@@ -377,7 +251,7 @@ def _check_scope(asked: ResourceRequest, resource: scheme.Resource) -> None:
         if asked.name:
             raise not_served()
         if asked.verb not in ("list", "watch"):
-            raise _not_allowed()
+            raise not_allowed()
 
 
 def deprecation(resource: scheme.Resource, api_version: str) -> str:
@@ -386,34 +260,3 @@ def deprecation(resource: scheme.Resource, api_version: str) -> str:
         version = resource.version_of(api_version)
         return version.warning if version else ""
     return deprecations.warning(api_version, resource.kind)
-
-
-def patch_type(content_type: str, resource: scheme.Resource | None = None) -> str:
-    """Return the kind of patch. Raises errors.UnsupportedMediaType."""
-    media = bodies.media_type(content_type)
-    # What a strategic merge patch does is in the built-in types; nobody can know it of a custom kind.
-    known = tuple(each for each in PATCH_TYPES
-                  if each != STRATEGIC_PATCH or not isinstance(resource, custom.CustomResource))
-    if media not in known:
-        raise errors.UnsupportedMediaType("the body of the request was in an unknown format - accepted media types "
-                                          f"include: {', '.join(known)}")
-    return media
-
-
-def patched(media: str, kind: type[meta.Object], current: dict[str, Any], body: Any) -> dict[str, Any]:
-    """Return the object with the patch applied."""
-    if media == JSON_PATCH:
-        return patch.json_patch(current, body)
-    change = bodies.mapping(body)
-    if media == MERGE_PATCH:
-        return patch.merge_patch(current, change)
-    return patch.strategic_merge_patch(kind, current, change)
-
-
-def not_served() -> errors.NotFound:
-    """Return the 404 of a path nothing is behind."""
-    return errors.NotFound("the server could not find the requested resource", details={})
-
-
-def _not_allowed() -> errors.MethodNotAllowed:
-    return errors.MethodNotAllowed("the server does not allow this method on the requested resource", details={})

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from edge.api import core, meta
-from edge.apiserver import http_resources
+from edge.apiserver import http_call
 from tests.integration.conftest import Cluster
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -113,7 +113,7 @@ async def test_impersonation_without_a_user(cluster: Cluster) -> None:
 
 
 async def test_a_body_that_does_not_come(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_resources, "SLOWEST_BODY_SECONDS", 0.05)
+    monkeypatch.setattr(http_call, "SLOWEST_BODY_SECONDS", 0.05)
     context = ssl.create_default_context(cafile=str(cluster.authority.ca))
     context.load_cert_chain(*cluster.authority.issue("slow", "system:masters"))
     reader, writer = await asyncio.open_connection("127.0.0.1", cluster.server.port, ssl=context)
