@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import multiprocessing
 import os
 import resource
@@ -127,6 +128,8 @@ def _serve(folder: str, pipe: Connection) -> None:
                            store, clock, SystemIds(), verify_token=accounts.verify, sign_token=accounts.sign,
                            signing_keys=accounts.keys)
         await server.start()
+        gc.collect()
+        gc.freeze()  # As edge-server does.
         pipe.send(server.port)
         await asyncio.to_thread(pipe.recv)
         await server.stop()

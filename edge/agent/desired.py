@@ -1,7 +1,8 @@
 """Decides what the node shall run, from what the bus has said so far.
 
 The index is complete: a pod it does not list has to go, a pod whose message of the listed revision has not arrived is
-awaited. Messages may come in any order, twice, or be wrong; a wrong one changes nothing.
+awaited. So is the list of services: what was deleted while the node was away is in no message of its own. Messages may
+come in any order, twice, or be wrong; a wrong one changes nothing.
 """
 
 from __future__ import annotations
@@ -117,13 +118,16 @@ def _check(desired: messages.DesiredPod, topic: topics.Topic) -> None:
 
 
 def _cluster(known: Known, payload: bytes) -> Known:
-    cluster = messages.decode(messages.ClusterMessage, payload).cluster
+    message = messages.decode(messages.ClusterMessage, payload)
+    cluster = message.cluster
     try:
         IPv4Address(cluster.dns_address)
         for network in (cluster.service_cidr, *(node.pod_cidr for node in cluster.nodes if node.pod_cidr)):
             IPv4Network(network)
     except ValueError as error:
         raise messages.MessageError(f"the cluster's addresses: {error}") from error
+    if message.services is not None and not known.services.keys() <= (listed := set(message.services)):
+        known = replace(known, services={name: value for name, value in known.services.items() if name in listed})
     return known if cluster == known.cluster else replace(known, cluster=cluster)
 
 

@@ -23,8 +23,12 @@ def camel(name: str) -> str:
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
-class Struct(msgspec.Struct, frozen=True, omit_defaults=True, rename=camel):
-    """The base of every API type: immutable, absent fields stay absent on the wire."""
+class Struct(msgspec.Struct, frozen=True, omit_defaults=True, rename=camel, gc=False):
+    """The base of every API type: immutable, absent fields stay absent on the wire.
+
+    The garbage collector does not look at them: what cannot change cannot become part of a cycle, and going through
+    all objects of a large rack would stop everything for a while.
+    """
 
 
 def doc(text: str, *, merge_key: str = "", list_type: str = "", list_map_keys: tuple[str, ...] = (),

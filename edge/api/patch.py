@@ -70,8 +70,13 @@ def _check_operations(ops: Any) -> None:
 
 def _does_not_apply(op: dict[str, Any], error: Exception) -> errors.Invalid:
     """Word a failed operation: the server's generic sentence, with the operation that failed."""
+    import jsonpointer
+
     if op["op"] == "test":
         why = f"testing value {op['path']} failed: test failed"
+    elif isinstance(error, jsonpointer.JsonPointerException):  # its own words show the whole object
+        place = f'from path: "{op["from"]}" or path: "{op["path"]}"' if "from" in op else f'path: "{op["path"]}"'
+        why = f"{op['op']} operation does not apply: doc is missing {place}: missing value"
     else:
         why = f"{op['op']} operation does not apply: {op['path']}: {error}"
     return errors.Invalid(f"the server rejected our request due to an error in our request: {why}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import ssl
 from asyncio import sslproto
@@ -156,12 +157,14 @@ class ApiServer:
         self._resources.end()
         self.extensions.end()
         if self._web is not None:
-            transports = [connection.transport for connection in self._web.connections]
+            transports = [each.transport for each in self._web.connections if each.transport is not None]
             self._web.pre_shutdown()  # Connections nobody uses would be waited for, each until the very end.
             await self._web.shutdown(_SHUTDOWN_SECONDS)
             for transport in transports:
-                if transport is not None:
-                    transport.abort()  # It has said goodbye; most clients never answer that.
+                # It has said goodbye; most clients never answer that. Python 3.11.2 has nothing left to abort when it
+                # was told to close twice.
+                with contextlib.suppress(AttributeError):
+                    transport.abort()
         if self._listener is not None:
             await self._listener.wait_closed()
         await self._streams.close()

@@ -5,7 +5,6 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,8 +20,7 @@ _CACHED_LINES = 256
 _LARGEST_CACHED_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True, gc=False):
     """One event for one watcher; `value` is the object as stored."""
 
     type: str

@@ -102,6 +102,8 @@ class Publisher:
                 self._state.dirty.update((ClusterKey(), IndexKey(subject.metadata.name)))
             case core.Service() | core.Endpoints():
                 self._state.dirty.add(ServiceKey(subject.metadata.namespace, subject.metadata.name))
+                if isinstance(subject, core.Service) and (old is None or new is None):
+                    self._state.dirty.add(ClusterKey())
             case discovery.EndpointSlice():
                 for piece in (old, new):
                     if piece is not None and (name := piece.metadata.labels.get(surroundings.SERVICE_LABEL)):
@@ -173,7 +175,9 @@ class Publisher:
                 rendered = self._render_service(key, slices.get((key.namespace, key.name), []))
             case ClusterKey():
                 rendered = messages.ClusterMessage(
-                    cluster=surroundings.cluster(self._view.all(core.Node), self._network))
+                    cluster=surroundings.cluster(self._view.all(core.Node), self._network),
+                    services=tuple(sorted(f"{service.metadata.namespace}/{service.metadata.name}"
+                                          for service in self._view.all(core.Service))))
         if rendered is None:
             await self._clear([key])
             return

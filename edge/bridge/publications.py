@@ -91,7 +91,10 @@ class Publications:
         return self.held.get(topic) == revision
 
     def take(self) -> list[Key]:
-        """Return the keys to look at, in an order that shows a node its pods before the index that lists them."""
+        """Return the keys to look at, in an order that shows a node its pods before the index that lists them.
+
+        The list of services comes before new ones: a node that hears the old list last would drop them.
+        """
         order = {ClusterKey: 0, ServiceKey: 1, PodKey: 2, IndexKey: 3}
         keys = sorted(self.dirty, key=lambda key: order[type(key)])
         self.dirty = set()

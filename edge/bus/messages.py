@@ -60,6 +60,9 @@ class ClusterMessage(Struct, kw_only=True):
     """All nodes, for routes, and the cluster-wide settings every node needs."""
 
     cluster: topology.Cluster
+    services: tuple[str, ...] | None = None
+    """Every service there is, as `namespace/name`: one that a node knows and that is not listed has gone while the node
+    was away. None: nothing is said of services."""
 
 
 class Reported(Struct, kw_only=True):

@@ -54,11 +54,12 @@ def render(services: Iterable[topology.Service], node_name: str, host_ports: Ite
         f"table ip {TABLE} {{",
         _map("service-ips", "ipv4_addr . inet_proto . inet_service : verdict", _addresses(served)),
         _map("node-ports", "inet_proto . inet_service : verdict",
-             [f"{p.protocol} . {p.port.node_port} : goto {_entry(p)}" for p in served if p.port.node_port]),
+             _first((f"{p.protocol} . {p.port.node_port}", f"goto {_entry(p)}") for p in served if p.port.node_port)),
         _map("silent-ips", "ipv4_addr . inet_proto . inet_service : verdict",
-             [f"{address} . {p.protocol} . {p.port.port} : goto refuse" for p in silent for address in _all_of(p)]),
+             _first((f"{address} . {p.protocol} . {p.port.port}", "goto refuse")
+                    for p in silent for address in _all_of(p))),
         _map("host-ports", "inet_proto . inet_service : ipv4_addr . inet_service",
-             sorted(f"{h.protocol.lower()} . {h.host_port} : {h.address} . {h.port}" for h in host_ports)),
+             _first(sorted((f"{h.protocol.lower()} . {h.host_port}", f"{h.address} . {h.port}") for h in host_ports))),
         _set("hairpins", "ipv4_addr . ipv4_addr",
              sorted({f"{address} . {address}" for p in served for address, _ in p.port.backends})),
         *(chain for port in served for chain in _chains(port)),
@@ -88,6 +89,18 @@ def _addresses(ports: list[_Port]) -> list[str]:
             # Two services may claim one outside address and port; the first by name has it, as a stable choice.
             elements.setdefault(f"{address} . {port.protocol} . {port.port.port}", _entry(port))
     return [f"{key} : goto {chain}" for key, chain in elements.items()]
+
+
+def _first(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the elements of a map; of a key that comes twice only the first.
+
+    A port that was freed and given to the next service at once may for a moment be claimed by both, and the kernel
+    would refuse the table of all.
+    """
+    elements: dict[str, str] = {}
+    for key, value in pairs:
+        elements.setdefault(key, value)
+    return [f"{key} : {value}" for key, value in elements.items()]
 
 
 def _all_of(port: _Port) -> tuple[str, ...]:

@@ -101,10 +101,14 @@ class Watch:
         """Give what is buffered to `take`, or else to the reader. One that does not wait finds it in its next batch."""
         if self._waiter is None or self._waiter.done() or not self._events:
             return
-        if self._take is not None and self._take(self._events):
+        taken = False
+        try:
+            taken = self._take is not None and self._take(self._events)
+        finally:
+            if not taken:
+                self._wake()  # Also when taking went wrong: the reader runs into the same, and ends.
+        if taken:
             self._events, self._bytes = [], 0
-        else:
-            self._wake()
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
@@ -154,11 +158,14 @@ class Watchers:
         self._due[watch] = None
 
     def _hand_out(self) -> None:
-        for watch in list(itertools.islice(self._due, TURN)):
-            del self._due[watch]
-            watch.hand_out()
-        if self._due:
-            asyncio.get_running_loop().call_soon(self._hand_out)
+        try:
+            for watch in list(itertools.islice(self._due, TURN)):
+                del self._due[watch]
+                watch.hand_out()
+        finally:
+            # What goes wrong with one must not leave the others waiting for ever.
+            if self._due:
+                asyncio.get_running_loop().call_soon(self._hand_out)
 
     def close(self) -> None:
         """End every watch."""

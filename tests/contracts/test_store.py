@@ -239,6 +239,26 @@ async def test_many_watchers_get_everything_in_order_whether_they_take_it_or_rea
     assert seen == [[record.revision for record in made]] * len(seen)
 
 
+async def test_one_whose_taking_breaks_keeps_nothing_from_the_others(store: Store) -> None:
+    broken: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: broken.append(str(context["exception"])))
+
+    def breaks(_offered: Sequence[Event]) -> bool:
+        raise ValueError("broken")
+
+    watches = [store.watch(PODS, after=store.revision) for _ in range(40)]
+    watches[0].offer_to(breaks)
+    for events in watches[1:]:
+        events.offer_to(lambda offered: False)
+    readers = [asyncio.ensure_future(events.batch()) for events in watches]
+    await asyncio.sleep(0)
+    await store.create(PODS + "a", text("1"))
+    async with asyncio.timeout(5):
+        found = await asyncio.gather(*readers)
+    assert {len(batch or ()) for batch in found} == {1}
+    assert broken == ["broken"]
+
+
 async def test_who_takes_nothing_and_reads_nothing_falls_behind_too(store: Store) -> None:
     events = store.watch(PODS, after=store.revision)
     events.offer_to(lambda offered: False)

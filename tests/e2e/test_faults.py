@@ -221,6 +221,10 @@ def test_pods_of_a_worker_without_power_run_elsewhere_and_nothing_runs_twice_whe
     assert faults.pods("app=single", SPACE)[0]["spec"]["nodeName"] == "node-2"
     lost = {pod["metadata"]["uid"] for pod in faults.get("pods", "-n", SPACE)["items"]
             if pod["spec"]["nodeName"] == "node-2"}
+    passing = objects.service("passing", "web", type="NodePort")
+    passing["spec"]["ports"][0]["nodePort"] = 30999
+    objects.apply(faults, SPACE, passing)
+    until(lambda: "passing" in packet_rules("node-2"), 10, "the service is not on node-2")
     began = time.monotonic()
     switch("node-2", on=False)
     until(lambda: ready_status(faults, "node-2") == "Unknown", 30, "node-2 still counts as Ready")
@@ -235,6 +239,9 @@ def test_pods_of_a_worker_without_power_run_elsewhere_and_nothing_runs_twice_whe
     assert noticed < 20
     assert moved < 40
     assert "NotReady" in faults.kubectl("get", "node", "node-2")
+    # Another service gets the port of one that goes while node-2 cannot hear of it.
+    faults.kubectl("delete", "service", "-n", SPACE, "passing")
+    objects.apply(faults, SPACE, {**passing, "metadata": {"name": "second"}})
     answers = [page() for _ in range(8)]
     assert all(answer.startswith("hello from web-") for answer in answers), answers
     began = time.monotonic()
@@ -249,6 +256,9 @@ def test_pods_of_a_worker_without_power_run_elsewhere_and_nothing_runs_twice_whe
     until(back, 45, "node-2 is not back, or its old pods still are")
     print(f"worker back: Ready and its old pods gone after {time.monotonic() - began:.1f} s")
     assert not twice
+    until(lambda: "passing" not in packet_rules("node-2") and "second" in packet_rules("node-2"), 10,
+          "node-2 still has the service that has gone")
+    faults.kubectl("delete", "service", "-n", SPACE, "second")
     now = {pod["metadata"]["uid"] for pod in faults.get("pods", "-n", SPACE)["items"]}
     until(lambda: running(faults) == Counter(now), 10, "what runs is not what the API says")
     assert not lost & set(on("node-2", *podman("node-2"), "ps", "--all", "--format",
@@ -256,6 +266,10 @@ def test_pods_of_a_worker_without_power_run_elsewhere_and_nothing_runs_twice_whe
     assert sum(running(faults, elsewhere).values()) == REPLICAS + 1
     faults.kubectl("delete", "deployment", "-n", SPACE, "single")
     objects.apply(faults, SPACE, objects.pod("counter", objects.container(COUNTING), nodeName="node-1"))
+
+
+def packet_rules(machine: str) -> str:
+    return on(machine, "nft", "list", "table", "ip", "edge")
 
 
 def podman(machine: str) -> list[str]:

@@ -43,10 +43,11 @@ def _operations(path: str, old: Any, new: Any, choose: Choose) -> Iterator[Json]
 
 def _members(path: str, old: Json, new: Json, choose: Choose) -> Iterator[Json]:
     gone = [key for key in old if key not in new]
+    stays = [key for key in old if key in new]
     for key in (key for key in new if key not in old):
         here = _below(path, key)
         moved = next((each for each in gone if same(old[each], new[key])), None)
-        copied = next((each for each in old if each not in gone and same(old[each], new[key])), None)
+        copied = next((each for each in stays if same(old[each], new[key])), None)
         if moved is not None and choose(2):
             gone.remove(moved)
             yield {"op": "move", "from": _below(path, moved), "path": here}
@@ -121,11 +122,11 @@ def _changed(field: Field, key: str, old: Any, new: Any, choose: Choose) -> Json
     return _list(field, key, old, new, choose)
 
 
-def _map(field: Field, old: Json, new: Json, choose: Choose) -> Json:
-    if field.replaces or choose(8) == 0:
+def _map(field: Field, old: Json, new: Json, choose: Choose, *, in_list: bool = False) -> Json:
+    # In an element the directive would mean the whole list.
+    if not in_list and (field.replaces or choose(8) == 0):
         return {"$patch": "replace", **new}
-    # What is inside a free map is patched like the map itself: by its own fields when it holds structs.
-    made = strategic_patch(None if field.container else field.inner, old, new, choose)
+    made = strategic_patch(None if field.container == "map" else field.inner, old, new, choose)
     if "retainKeys" in field.strategy.split(",") or choose(8) == 0:
         made["$retainKeys"] = sorted(new)
     return made
@@ -151,7 +152,7 @@ def _list(field: Field, key: str, old: list[Json], new: list[Json], choose: Choo
         if item[by] not in before:
             items.append(item)
         elif not same(before[item[by]], item):
-            items.append({**_map(field, before[item[by]], item, choose), by: item[by]})
+            items.append({**_map(field, before[item[by]], item, choose, in_list=True), by: item[by]})
     gone = [{by: name, "$patch": "delete"} for name in before if name not in wanted]
     made: Json = {f"$setElementOrder/{key}": [{by: item[by]} for item in new]}
     if items or gone:

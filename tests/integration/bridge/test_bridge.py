@@ -260,6 +260,23 @@ async def test_services_are_published_with_their_endpoints_and_cleared(world: Wo
     await until(lambda: topic not in world.broker.retained or None)
 
 
+async def test_the_list_of_services_comes_before_a_new_one_and_loses_what_goes(world: World) -> None:
+    """A node that was away while a service was deleted learns of it from the list alone."""
+    def listed() -> tuple[str, ...] | None:
+        found = world.retained(messages.ClusterMessage, topics.CLUSTER_NODES)
+        return found.services if found is not None else None
+
+    await until(lambda: listed() == ())
+    await world.client.create(core.Service(metadata=meta.ObjectMeta(name="db", namespace="default"),
+                                           spec=core.ServiceSpec(ports=(core.ServicePort(port=80),))))
+    topic = topics.service("default", "db")
+    await until(lambda: world.retained(messages.ServiceMessage, topic))
+    assert listed() == ("default/db",)
+    await world.client.delete(core.Service, "db", "default")
+    await until(lambda: listed() == ())
+
+
+
 async def test_a_node_speaks_only_for_its_own_pods(world: World) -> None:
     await registered(world, NODE, "node-2")
     pod = await world.make_pod()

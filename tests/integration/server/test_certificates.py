@@ -13,7 +13,7 @@ from edge.client import cache
 from edge.clock import SystemClock
 from edge.component import Supervisor
 from edge.ids import SystemIds
-from edge.pki import directory, names, request
+from edge.pki import authority, directory, names, request
 from edge.server import loop
 from edge.server.certificates import Certificates
 from tests.fakes.client import FakeClient
@@ -49,6 +49,50 @@ async def test_of_two_requests_for_one_name_the_first_is_approved(tmp_path: Path
         assert second.status.conditions == ()
     finally:
         await supervisor.stop()
+
+
+def user_request(name: str, *usages: str, approved: bool = True) -> certificates_api.CertificateSigningRequest:
+    """Return a request for a user's certificate, as a person has approved it."""
+    pem = authority.request(authority.new_key(), names.Profile(common_name=name, organizations=("team",)))
+    condition = meta.Condition(type="Approved", status="True", reason="KubectlApprove")
+    return certificates_api.CertificateSigningRequest(
+        metadata=meta.ObjectMeta(name=name, creation_timestamp="2030-01-01T00:00:00Z"),
+        spec=certificates_api.CertificateSigningRequestSpec(
+            request=base64.b64encode(pem).decode(), signer_name=names.USER_SIGNER, usages=usages, username="admin",
+            expiration_seconds=3600),
+        status=certificates_api.CertificateSigningRequestStatus(conditions=(condition,) if approved else ()))
+
+
+async def test_requests_of_users_are_signed_once_approved_and_trusted_by_the_api_alone(tmp_path: Path) -> None:
+    directory.ensure(tmp_path, now=START)
+    api, clock = FakeClient(), SystemClock()
+    for made in (user_request("jane", "client auth"), user_request("early", "client auth", approved=False),
+                 user_request("wrong", "client auth", "server auth")):
+        await api.create(made)
+    begin = (await api.list(certificates_api.CertificateSigningRequest)).resource_version
+    supervisor = Supervisor(clock)
+    caches = cache.SharedCaches(api, clock=clock, ids=SystemIds(), start=supervisor.start)
+    supervisor.start("certificates", Certificates(api, caches, clock, tmp_path).run)
+    found: dict[str, certificates_api.CertificateSigningRequestStatus] = {}
+    try:
+        async with asyncio.timeout(WAIT_SECONDS):
+            async for event in api.watch(certificates_api.CertificateSigningRequest, resource_version=begin):
+                found[event.object.metadata.name] = event.object.status
+                if len(found) == 2:
+                    break
+        await settle()
+        early = await api.get(certificates_api.CertificateSigningRequest, "early")
+        assert early.status == certificates_api.CertificateSigningRequestStatus()
+    finally:
+        await supervisor.stop()
+    refusal = found["wrong"].conditions[-1]
+    assert (refusal.type, refusal.reason, refusal.message) == (
+        "Failed", "SignerValidationFailure", "invalid usage for client certificate: server auth")
+    signed = base64.b64decode(found["jane"].certificate)
+    facts = authority.read_certificate(signed)
+    assert (facts.profile.common_name, facts.profile.organizations) == ("jane", ("team",))
+    assert authority.issued_by(signed, (tmp_path / "users.crt").read_bytes())
+    assert not authority.issued_by(signed, (tmp_path / "ca.crt").read_bytes())
 
 
 async def test_a_renewed_certificate_is_taken_up_and_a_broken_one_is_not(tmp_path: Path) -> None:

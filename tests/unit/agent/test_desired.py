@@ -113,6 +113,30 @@ def test_a_cluster_with_addresses_that_are_none_is_refused(cluster: topology.Clu
         take(Known(), "cluster/nodes", messages.encode(messages.ClusterMessage(cluster=cluster)))
 
 
+def service(name: str) -> bytes:
+    return messages.encode(messages.ServiceMessage(service=topology.Service(namespace="d", name=name)))
+
+
+def listing(*names: str) -> bytes:
+    return messages.encode(messages.ClusterMessage(cluster=topology.Cluster(), services=names))
+
+
+def test_a_service_that_went_while_the_node_was_away_goes_here_too() -> None:
+    known = take(take(Known(), "cluster/services", service("old"), "d/old"), "cluster/services", service("s"), "d/s")
+    known = take(known, "cluster/nodes", listing("d/s", "d/new"))
+    assert set(known.services) == {"d/s"}
+    known = take(known, "cluster/services", service("new"), "d/new")
+    assert set(known.services) == {"d/s", "d/new"}
+    assert take(known, "cluster/nodes", listing("d/new", "d/s")) is known
+    assert not take(known, "cluster/nodes", listing()).services
+
+
+def test_an_older_server_that_lists_no_services_takes_none_away() -> None:
+    known = take(Known(), "cluster/services", service("s"), "d/s")
+    said = messages.encode(messages.ClusterMessage(cluster=topology.Cluster()))
+    assert set(take(known, "cluster/nodes", said).services) == {"d/s"}
+
+
 def test_what_was_said_before_changes_nothing() -> None:
     service = messages.encode(messages.ServiceMessage(service=topology.Service(namespace="d", name="s")))
     cluster = messages.encode(messages.ClusterMessage(cluster=topology.Cluster()))

@@ -64,6 +64,16 @@ def test_two_services_on_one_outside_address_do_not_break_the_table() -> None:
     assert text.count("192.168.1.9 . tcp . 80 :") == 1
 
 
+def test_a_port_that_two_claim_for_a_moment_does_not_break_the_table() -> None:
+    """Freed and given to the next one at once: the order in which a node hears of both is open."""
+    text = render(service("a", node_port=30001), service("b", cluster_ip="10.96.5.6", node_port=30001))
+    assert text.count("tcp . 30001 :") == 1
+    text = render(service("a", backends=()), service("b", backends=()))
+    assert text.count("10.96.5.5 . tcp . 80 :") == 1
+    text = render(host_ports=(HostPort(9000, "TCP", "10.244.1.2", 53), HostPort(9000, "TCP", "10.244.1.3", 53)))
+    assert text.count("tcp . 9000 :") == 1
+
+
 def test_host_ports_lead_into_their_pods() -> None:
     text = render(host_ports=(HostPort(9000, "UDP", "10.244.1.2", 53),))
     assert "udp . 9000 : 10.244.1.2 . 53" in text

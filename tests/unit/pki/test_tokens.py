@@ -45,6 +45,28 @@ def test_bad_tokens_are_refused(token: str, why: str) -> None:
         tokens.Signer(KEY).verify(token, START)
 
 
+def test_a_token_that_was_good_before_is_judged_anew() -> None:
+    signer, token = tokens.Signer(KEY), signed()
+    assert signer.verify(token, START) == signer.verify(token, START)
+    with pytest.raises(tokens.TokenError, match="expired"):
+        signer.verify(token, START + timedelta(hours=1))
+    with pytest.raises(tokens.TokenError, match="another audience"):
+        signer.verify(token, START, ("vault",))
+    with pytest.raises(tokens.TokenError, match="signature is wrong"):
+        signer.verify(token[:-8] + "AAAAAAAA", START)
+    with pytest.raises(tokens.TokenError, match="not a JSON Web Token"):
+        signer.verify(token + "\udc80", START)
+
+
+def test_of_very_many_tokens_some_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_MOST_KNOWN", 2)
+    signer = tokens.Signer(KEY)
+    made = [signed(jti=str(number)) for number in range(5)]
+    for _ in range(2):
+        assert [signer.verify(token, START).jti for token in made] == list("01234")
+    assert len(signer._known) == 2
+
+
 def test_an_unsigned_token_is_refused() -> None:
     head = base64.urlsafe_b64encode(b'{"alg":"none"}').rstrip(b"=").decode()
     with pytest.raises(tokens.TokenError, match="ES256"):
