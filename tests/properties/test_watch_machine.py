@@ -54,6 +54,19 @@ operations = st.builds(Operation, st.sampled_from(("put", "put", "put", "delete"
                        st.sampled_from((False, False, False, True)))
 
 
+@dataclass(frozen=True)
+class Meanwhile:
+    """What happens while somebody does not look."""
+
+    operations: list[Operation]
+    keep: int | None
+    """How many revisions a compaction leaves, if there is one."""
+
+
+meanwhile = st.builds(Meanwhile, st.lists(operations, min_size=1, max_size=6),
+                      st.sampled_from((None, None, None, None, 0, 3)))
+
+
 @dataclass(eq=False)
 class Pager:
     """Reads a listing page by page; it must be of one moment, or, once that is forgotten, at least in order."""
@@ -101,28 +114,29 @@ class Machine(RuleBasedStateMachine):
         self.clock = FakeClock()
         self.readers: list[Watcher] = []
         self.reflectors: list[Reflector] = []
-        self.past: list[tuple[int, Scope, View]] = []
         self.written: dict[str, tuple[int, bool]] = {}
         """Store key -> newest revision, and whether the object is there since."""
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
-    @initialize(events=st.sampled_from((12, 1000)), buffer=st.sampled_from((3, 1000)))
-    def begin(self, events: int, buffer: int) -> None:
+    @initialize(events=st.sampled_from((15, 1000)), buffer=st.sampled_from((3, 1000)),
+                present=st.lists(operations, min_size=3, max_size=12))
+    def begin(self, events: int, buffer: int, present: list[Operation]) -> None:
         self.store: SqliteStore = self.run(open_store(None, history_events=events, watch_buffer=buffer))
         self.service = Service(self.store, self.clock, CountingIds())
         for name in NAMESPACES:
             self.run(self.service.create(scheme.of_type(core.Namespace), "", core.Namespace(
                 metadata=meta.ObjectMeta(name=name))))
+        self.run(self._happen(Meanwhile(present, None)))
 
     # --- writers
 
-    @rule(operation=operations)
-    def write(self, operation: Operation) -> None:
-        self.run(self._write(operation))
+    @rule(meanwhile=meanwhile)
+    def write(self, meanwhile: Meanwhile) -> None:
+        self.run(self._happen(meanwhile))
 
-    @rule(burst=st.lists(operations, min_size=2, max_size=8))
+    @rule(burst=st.lists(operations, min_size=4, max_size=9))
     def write_together(self, burst: list[Operation]) -> None:
         async def all_of_them() -> None:
             await asyncio.gather(*(self._write(operation) for operation in burst))
@@ -157,6 +171,12 @@ class Machine(RuleBasedStateMachine):
         if record.revision >= self.written.get(record.key, (0, False))[0]:
             self.written[record.key] = (record.revision, there)
 
+    async def _happen(self, meanwhile: Meanwhile) -> None:
+        for operation in meanwhile.operations:
+            await self._write(operation)
+        if meanwhile.keep is not None:
+            await self.store.compact(meanwhile.keep)
+
     @rule(keep=st.integers(0, 6))
     def compact(self, keep: int) -> None:
         self.run(self.store.compact(keep))
@@ -183,23 +203,29 @@ class Machine(RuleBasedStateMachine):
         self.readers.append(self.run(begin()))
         return self.readers[-1]
 
-    @rule(watcher=watchers)
-    def stop(self, watcher: Watcher) -> None:
-        self.run(watcher.stop())
+    @rule(watcher=watchers, meanwhile=meanwhile)
+    def stop(self, watcher: Watcher, meanwhile: Meanwhile) -> None:
+        async def interrupt() -> None:
+            await watcher.stop()
+            await self._happen(meanwhile)
 
-    @rule(watcher=watchers)
-    def resume(self, watcher: Watcher) -> None:
-        async def start() -> None:
-            if not watcher.running:
-                watcher.start()
+        self.run(interrupt())
+
+    @rule(watcher=watchers, meanwhile=meanwhile)
+    def resume(self, watcher: Watcher, meanwhile: Meanwhile) -> None:
+        async def go_on() -> None:
+            await watcher.stop()
+            await self._happen(meanwhile)
             watcher.flow()
+            watcher.start()
             await settle()
 
-        self.run(start())
+        self.run(go_on())
 
-    @rule(watcher=watchers)
-    def stall(self, watcher: Watcher) -> None:
+    @rule(watcher=watchers, meanwhile=meanwhile)
+    def stall(self, watcher: Watcher, meanwhile: Meanwhile) -> None:
         watcher.stall()
+        self.run(self._happen(meanwhile))
 
     @rule(scope=scopes)
     def reflect(self, scope: Scope) -> None:
@@ -209,24 +235,26 @@ class Machine(RuleBasedStateMachine):
         if len(self.reflectors) < 3:
             self.reflectors.append(self.run(begin()))
 
-    @rule()
-    def break_connections(self) -> None:
+    @rule(meanwhile=meanwhile)
+    def break_connections(self, meanwhile: Meanwhile) -> None:
         for reflector in self.reflectors:
             reflector.client.cut()
+        self.run(self._happen(meanwhile))
 
     # --- lists
 
-    @rule(target=pagers, scope=scopes, limit=st.integers(1, 3))
+    @rule(target=pagers, scope=scopes, limit=st.integers(1, 2))
     def list_in_pages(self, scope: Scope, limit: int) -> Any:
         pager = Pager(scope, scope.now(self.service), self.store.revision, limit)
         pager.next(self.service)
         return multiple() if pager.done else pager
 
-    @rule(target=watchers, pager=pagers, tells=st.booleans())
-    def next_page(self, pager: Pager, tells: bool) -> Any:
+    @rule(target=watchers, pager=pagers, tells=st.booleans(), meanwhile=meanwhile)
+    def next_page(self, pager: Pager, tells: bool, meanwhile: Meanwhile) -> Any:
         """Read on, and watch from there once everything is in."""
         if pager.done:
             return multiple()
+        self.run(self._happen(meanwhile))
         pager.next(self.service)
         if not pager.done or not pager.consistent:
             return multiple()
@@ -241,15 +269,10 @@ class Machine(RuleBasedStateMachine):
         self.readers.append(self.run(begin()))
         return self.readers[-1]
 
-    @rule(scope=scopes)
-    def remember(self, scope: Scope) -> None:
-        self.past.append((self.store.revision, scope, scope.now(self.service)))
-
-    @rule(which=st.integers(0, 20))
-    def look_back(self, which: int) -> None:
-        if not self.past:
-            return
-        revision, scope, snapshot = self.past[which % len(self.past)]
+    @rule(scope=scopes, meanwhile=meanwhile)
+    def look_back(self, scope: Scope, meanwhile: Meanwhile) -> None:
+        revision, snapshot = self.store.revision, scope.now(self.service)
+        self.run(self._happen(meanwhile))
         options = replace(scope.options, resource_version=str(revision), resource_version_match=EXACT)
         try:
             listing = self.service.list(scope.resource, scope.namespace, options)
@@ -305,4 +328,4 @@ class Machine(RuleBasedStateMachine):
 
 
 TestLosesAndRepeatsNothing = Machine.TestCase
-TestLosesAndRepeatsNothing.settings = settings(examples(40), stateful_step_count=40)
+TestLosesAndRepeatsNothing.settings = settings(examples(100), stateful_step_count=30)
