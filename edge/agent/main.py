@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge import config, ids, logs
-from edge.agent import enrol, loop, node_status
+from edge.agent import enrol, loop, node_status, node_watch
 from edge.agent import names as pod_names
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.identity import JoinError
@@ -127,7 +127,8 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
     agent = loop.Agent(_node(settings, identity), bus=bus, runtime=runtime, network=LinuxNetwork(),
                        checkpoint=Checkpoint(settings.data_dir), statuses=Statuses(settings.run_dir / "agent"),
                        clock=clock, boot_id=boot_id, topology_changed=renamed)
-    streams = StreamServer(runtime, agent, _stream_context(identity), clock, settings.node_name, agent.images_changed)
+    streams = StreamServer(runtime, agent.pods, _stream_context(identity), clock, settings.node_name,
+                           agent.images_changed)
     supervisor = Supervisor(clock)
     await bus.start()
     agent.start(supervisor)
@@ -190,7 +191,7 @@ def _bus_settings(settings: Settings, identity: enrol.Identity, boot_id: str) ->
         subscriptions=topics.agent_subscriptions(settings.node_name))
 
 
-def _node(settings: Settings, identity: enrol.Identity) -> loop.Node:
+def _node(settings: Settings, identity: enrol.Identity) -> node_watch.Node:
     def address() -> str:
         known = enrol.remembered(settings.data_dir)
         towards = settings.server or (known.address if known else "")
@@ -198,7 +199,7 @@ def _node(settings: Settings, identity: enrol.Identity) -> loop.Node:
             return settings.node_address
         return interface_address(settings.interface) if settings.interface else default_address(towards)
 
-    return loop.Node(
+    return node_watch.Node(
         given=node_status.Given(name=settings.node_name, address=address(), port=settings.listen_port,
                                 cpu_milli=settings.cpu_milli, memory_bytes=settings.memory_bytes,
                                 labels=settings.labels),

@@ -41,7 +41,7 @@ class Sampler:
             assert last is not None
             self._last = now = self._round(pids)
             memory = machine.parse_meminfo(_text(PROC / "meminfo"))
-            return usage.summary(self._node, self._directory.pods(), last, now, memory.get("MemTotal", 0))
+            return usage.summary(self._node, self._directory.views(), last, now, memory.get("MemTotal", 0))
 
     def _round(self, pids: Mapping[str, int]) -> usage.Round:
         samples = {usage.NODE: node_sample()}

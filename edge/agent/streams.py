@@ -95,7 +95,7 @@ class StreamServer:
     async def _pods(self, _: web.Request) -> web.Response:
         items = [{"metadata": {"namespace": pod.namespace, "name": pod.name, "uid": pod.uid},
                   "spec": {"nodeName": self._node_name}, "status": {"podIP": pod.address}}
-                 for pod in self._directory.pods()]  # fmt: skip
+                 for pod in self._directory.views()]  # fmt: skip
         return web.json_response({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": items})
 
     async def _summary(self, _: web.Request) -> web.Response:

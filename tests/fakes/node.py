@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge.agent.checkpoint import Checkpoint, Statuses
-from edge.agent.loop import Agent, Node
+from edge.agent.loop import Agent
 from edge.agent.node_status import Given
+from edge.agent.node_watch import Node
 from edge.api import core, meta, topology
 from edge.bus import messages, topics
 from edge.component import Supervisor

@@ -52,7 +52,7 @@ def _fail_sometimes(node: FakeNode, faults: list[tuple[str, int]], network_fault
 
 async def _idle(node: FakeNode) -> None:
     """Fail unless the worker has nothing to do any more."""
-    worker = node.agent._workers["uid-1"]
+    worker = node.agent.pods._workers["uid-1"]
     assert plan.plan(await worker._gather()).actions == ()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.agent import loop, main
+from edge.agent import main, node_watch
 from edge.api import core, topology
 from edge.bus import messages, topics
 from edge.network.interface import NetworkFailure, RoutesFailure
@@ -122,7 +122,7 @@ async def test_a_full_disk_is_said_and_the_pod_runs_when_there_is_room(node: Fak
 async def test_pods_get_the_nodes_name_servers_also_when_they_change(node: FakeNode, tmp_path: Path,
                                                                     monkeypatch: pytest.MonkeyPatch) -> None:
     resolv_conf = tmp_path / "resolv.conf"
-    monkeypatch.setattr(loop, "RESOLV_CONF", str(resolv_conf))
+    monkeypatch.setattr(node_watch, "RESOLV_CONF", str(resolv_conf))
     spec = core.PodSpec(containers=pod().spec.containers, dns_policy="Default", restart_policy="Always")
     await node.want(pod(spec=spec))
     await node.start()
@@ -180,7 +180,7 @@ async def test_one_change_wakes_one_pod(node: FakeNode) -> None:
     await node.start()
     await node.until(lambda: all(node.ready(f"uid-{number}") for number in range(5)))
     rounds: list[str] = []
-    for uid, worker in node.agent._workers.items():
+    for uid, worker in node.agent.pods._workers.items():
         worker.wake = lambda uid=uid: rounds.append(uid)  # type: ignore[method-assign,misc]
     await node.want(pod(name="p0", uid="uid-0"), revision="2")
     await node.pass_time(2)

@@ -107,7 +107,7 @@ class OnePod:
         pod = self.pod
         return pod if pod is not None and (pod.namespace, pod.name) == (namespace, name) else None
 
-    def pods(self) -> tuple[PodView, ...]:
+    def views(self) -> tuple[PodView, ...]:
         return (self.pod,) if self.pod is not None else ()
 
 
