@@ -90,8 +90,10 @@ def _read(path: Path, module: str, name: str) -> tuple[str, SimpleNamespace | No
 
 
 def _plain(value: Any) -> Any:
-    """Return a model as a namespace of its fields, models in it too; everything else is as it was."""
+    """Return a model as a namespace of its fields, models in it and in its maps too; all else is as it was."""
     fields = getattr(type(value), "model_fields", None)
+    if fields is None and isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
     if fields is None:
         return value
     return SimpleNamespace(**{field: _plain(getattr(value, field)) for field in fields})

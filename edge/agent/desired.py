@@ -110,7 +110,7 @@ def _check(desired: messages.DesiredPod, topic: topics.Topic) -> None:
         raise messages.MessageError(f"the topic says pod {topic.name}, the message {pod.metadata.uid}")
     if spec.node_name not in ("", topic.node):
         raise messages.MessageError(f"pod {topic.name} is bound to the node {spec.node_name}")
-    containers = (*spec.init_containers, *spec.containers)
+    containers = (*spec.init_containers, *spec.containers, *spec.ephemeral_containers)
     for name in (topic.name, pod.metadata.namespace, pod.metadata.name, *(each.name for each in containers),
                  *(volume.name for volume in spec.volumes)):
         if not _NAME.fullmatch(name):

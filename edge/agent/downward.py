@@ -11,7 +11,11 @@ from fractions import Fraction
 from edge.agent.surroundings import Surroundings
 from edge.api import core, quantity
 
-_SUBSCRIPT = re.compile(r"^metadata\.(labels|annotations)\['([^']*)'\]$")
+_SUBSCRIPT = re.compile(r"metadata\.(labels|annotations)\['(.*)'\]", re.DOTALL)
+_ESCAPES = {"\\": "\\\\", '"': '\\"',
+            "\a": "\\a", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\v": "\\v"}
+_OWN = ("cpu", "memory", "ephemeral-storage")
+"""Resources of which a container without a limit may use all the node has to give."""
 
 
 class UnknownFieldError(Exception):
@@ -24,7 +28,7 @@ def field(pod: core.Pod, path: str, address: str, around: Surroundings) -> str:
     Raises:
         UnknownFieldError: no such path.
     """
-    if match := _SUBSCRIPT.match(path):
+    if match := _SUBSCRIPT.fullmatch(path):
         values = pod.metadata.labels if match[1] == "labels" else pod.metadata.annotations
         return values.get(match[2], "")
     values = {
@@ -42,10 +46,31 @@ def field(pod: core.Pod, path: str, address: str, around: Surroundings) -> str:
 
 
 def _lines(values: dict[str, str]) -> str:
-    def quoted(text: str) -> str:
-        escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
-    return "\n".join(f"{key}={quoted(values[key])}" for key in sorted(values))
+    return "\n".join(f"{key}={_quoted(values[key])}" for key in sorted(values))
+
+
+def _quoted(text: str) -> str:
+    """Return text in quotation marks with everything escaped that would not show, as Go writes it."""
+    return '"' + "".join(_ESCAPES.get(letter) or (letter if letter.isprintable() else _escaped(ord(letter)))
+                         for letter in text) + '"'
+
+
+def _escaped(number: int) -> str:
+    if number < 0x80:
+        return f"\\x{number:02x}"
+    return f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
+
+
+def container(pod: core.Pod, name: str) -> core.Container:
+    """Return a container of the pod.
+
+    Raises:
+        UnknownFieldError: there is none of that name.
+    """
+    for each in (*pod.spec.containers, *pod.spec.init_containers):
+        if each.name == name:
+            return each
+    raise UnknownFieldError(f"container {name} not found")
 
 
 def resource(container: core.Container, name: str, divisor: str, around: Surroundings) -> str:
@@ -55,17 +80,14 @@ def resource(container: core.Container, name: str, divisor: str, around: Surroun
         UnknownFieldError: no such resource.
     """
     side, _, kind = name.partition(".")
-    if side not in ("limits", "requests") or kind not in ("cpu", "memory", "ephemeral-storage"):
+    if side not in ("limits", "requests") or not (kind in _OWN or kind.startswith("hugepages-")):
         raise UnknownFieldError(f"unsupported container resource: {name}")
-    resources = container.resources
-    limits = resources.limits if resources else {}
-    given = (resources.requests if resources and side == "requests" else {}).get(kind, limits.get(kind))
-    if given is not None:
-        amount = quantity.parse(given)
-    elif side == "requests":
-        amount = Fraction(0)
-    else:
-        own = {"cpu": Fraction(around.cpu_milli, 1000), "memory": Fraction(around.memory_bytes)}
+    limits = container.resources.limits
+    given = container.resources.requests.get(kind, limits.get(kind)) if side == "requests" else limits.get(kind)
+    amount = quantity.parse(given) if given is not None else Fraction(0)
+    if side == "limits" and amount == 0:
+        own = {"cpu": Fraction(around.cpu_milli, 1000), "memory": Fraction(around.memory_bytes),
+               "ephemeral-storage": Fraction(around.storage_bytes)}
         amount = own.get(kind, Fraction(0))
-    unit = quantity.parse(divisor) if divisor and divisor != "0" else Fraction(1)
-    return str(-(-amount // unit))
+    unit = quantity.parse(divisor) if divisor else Fraction(1)
+    return str(-(-amount // (unit or Fraction(1))))

@@ -16,6 +16,8 @@ from edge.api import core, topology
 from edge.bus import messages
 
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
+# What a variable may be called: any printable ASCII but the equals sign.
+_NAME = re.compile(r"[ -<>-~]+")
 
 
 class UnresolvedError(Exception):
@@ -29,6 +31,23 @@ def expand(text: str, env: Mapping[str, str]) -> str:
             return "$"
         return env.get(match[2], match[0])
     return _REFERENCE.sub(replacement, text)
+
+
+def references(text: str) -> tuple[str, ...]:
+    """Return the names of the variables that text refers to."""
+    return tuple(match[2] for match in _REFERENCE.finditer(text) if match[1] != "$")
+
+
+def secret(desired: messages.DesiredPod, name: str) -> core.Secret | None:
+    """Return a Secret of the pod; None where there is none.
+
+    Raises:
+        UnresolvedError: there is one, but the node does not have its values.
+    """
+    found = desired.secrets.get(name)
+    if found is None and desired.withheld is not None and name in desired.withheld.secrets:
+        raise UnresolvedError(f'secret "{name}" is not kept on the card of this node: waiting for the API server')
+    return found
 
 
 def secret_value(secret: core.Secret, key: str) -> bytes | None:
@@ -75,23 +94,41 @@ def resolve(container: core.Container, desired: messages.DesiredPod, address: st
 
 
 def _from_source(source: core.EnvFromSource, desired: messages.DesiredPod) -> dict[str, str]:
-    values: dict[str, bytes | None] = {}
+    values = _source_values(source, desired)
+    return {name: _text(value, key) for key, value in values.items()
+            if value is not None and _NAME.fullmatch(name := source.prefix + key)}
+
+
+def _source_values(source: core.EnvFromSource, desired: messages.DesiredPod) -> dict[str, bytes | None]:
     namespace = desired.pod.metadata.namespace
     if (wanted := source.config_map_ref) is not None:
         config = desired.config_maps.get(wanted.name)
         if config is not None:
-            values = {key: config_value(config, key) for key in config.data}
-        elif not wanted.optional:
+            return {key: config_value(config, key) for key in config.data}
+        if not wanted.optional:
             raise UnresolvedError(f'configmap "{wanted.name}" not found')
     elif (named := source.secret_ref) is not None:
-        secret = desired.secrets.get(named.name)
-        if secret is not None:
-            values = {key: secret_value(secret, key) for key in (*secret.data, *secret.string_data)}
-        elif not named.optional:
+        held = secret(desired, named.name)
+        if held is not None:
+            return {key: secret_value(held, key) for key in (*held.data, *held.string_data)}
+        if not named.optional:
             raise UnresolvedError(f'secret "{named.name}" not found')
     else:
         raise UnresolvedError(f"envFrom of pod {namespace}/{desired.pod.metadata.name} names no source")
-    return {source.prefix + key: _text(value, key) for key, value in values.items() if value is not None}
+    return {}
+
+
+def skipped(container: core.Container, desired: messages.DesiredPod) -> tuple[str, ...]:
+    """Return the messages about keys that envFrom leaves out because no variable can be called so."""
+    told = []
+    for source in container.env_from:
+        kind, named = ("configMap", source.config_map_ref) if source.config_map_ref else ("secret", source.secret_ref)
+        names = sorted(source.prefix + key for key in _source_values(source, desired)
+                       if not _NAME.fullmatch(source.prefix + key))
+        if names and named is not None:
+            told.append(f"Keys [{', '.join(names)}] from the EnvFrom {kind} {desired.pod.metadata.namespace}/"
+                        f"{named.name} were skipped since they are considered invalid environment variable names.")
+    return tuple(told)
 
 
 def _text(value: bytes, key: str) -> str:
@@ -110,7 +147,8 @@ def _value(variable: core.EnvVar, container: core.Container, desired: messages.D
         if source.field_ref is not None:
             return downward.field(desired.pod, source.field_ref.field_path, address, around)
         if (wanted := source.resource_field_ref) is not None:
-            return downward.resource(container, wanted.resource, str(wanted.divisor or ""), around)
+            of = downward.container(desired.pod, wanted.container_name) if wanted.container_name else container
+            return downward.resource(of, wanted.resource, str(wanted.divisor or ""), around)
     except downward.UnknownFieldError as error:
         raise UnresolvedError(str(error)) from error
     return _from_key(source, desired)
@@ -123,9 +161,9 @@ def _from_key(source: core.EnvVarSource, desired: messages.DesiredPod) -> str | 
         value = config_value(config, wanted.key) if config is not None else None
         kind, name, key, optional, found = "ConfigMap", wanted.name, wanted.key, wanted.optional, config is not None
     elif (named := source.secret_key_ref) is not None:
-        secret = desired.secrets.get(named.name)
-        value = secret_value(secret, named.key) if secret is not None else None
-        kind, name, key, optional, found = "Secret", named.name, named.key, named.optional, secret is not None
+        held = secret(desired, named.name)
+        value = secret_value(held, named.key) if held is not None else None
+        kind, name, key, optional, found = "Secret", named.name, named.key, named.optional, held is not None
     else:
         return ""
     if value is not None:

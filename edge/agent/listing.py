@@ -36,6 +36,10 @@ class Listing:
         await self._refresh()
         return self._pods
 
+    def last_pods(self) -> dict[str, tuple[Container, ...]]:
+        """Return all containers by pod uid as last read."""
+        return self._pods
+
     def last(self, uid: str) -> tuple[Container, ...]:
         """Return the containers of one pod as last read."""
         return self._pods.get(uid, ())

@@ -10,10 +10,14 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from edge import logs
-from edge.agent import desired
+from edge.agent import cgroups, desired, files, node_status
+from edge.agent.admission import NodeFacts
+from edge.agent.cgroup_files import PodGroups
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
+from edge.agent.device_claims import Claims
 from edge.agent.execute import Ports
+from edge.agent.image_pulls import Pulls
 from edge.agent.listing import Listing
 from edge.agent.node_network import NodeNetwork, Wanted
 from edge.agent.node_watch import RETRY_SECONDS, Node, NodeWatch
@@ -22,7 +26,7 @@ from edge.agent.reporter import Reporter
 from edge.agent.sandboxes import Sandboxes
 from edge.agent.saving import Saver
 from edge.agent.surroundings import Surroundings
-from edge.api import quantity, topology
+from edge.api import amounts, quantity, topology
 from edge.bus import messages, topics
 from edge.bus.interface import Bus, BusRefused, BusUnavailable, Connected, Message
 from edge.clock import Clock, wait
@@ -34,7 +38,6 @@ from edge.runtime.interface import Runtime
 FRESH_INDEX_SECONDS = 5.0
 WATCH_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 30.0
-MOST_PULLS = 3
 
 log = logs.get("agent")
 
@@ -53,6 +56,8 @@ class Agent:
         self._topology_changed, self._named = topology_changed, Known()
         self._known, self._rejected = Known(), 0
         self._fresh = asyncio.Event()
+        self.hears: dict[str, Callable[[bytes], None]] = {}
+        """By branch of the topic: parts that read messages of their own. They raise MessageError for a bad one."""
         self._name = node.given.name
         self._around = Surroundings(node_name=self._name)
         sandboxes, self._listing = Sandboxes(network), Listing(runtime, clock)
@@ -60,9 +65,21 @@ class Agent:
                             failed=self._cannot_save)
         self.reporter = Reporter(bus, clock, self._name, boot_id, self._saver.changed.set)
         self._net = NodeNetwork(self._name, network, clock, self._network_wanted, self._network_told)
+        self.pressures: Callable[[], tuple[str, ...]] = tuple
+        """Which conditions of the node hold that it is short of something."""
+        self.groups = PodGroups(runtime, node.cgroup_parent, self._room_of_pods, self._surround) \
+            if node.pods_have_groups else None
+        self.disk_full = asyncio.Event()
+        """Set when an image found no room."""
+        pulls = Pulls(runtime, clock, node.parallel_pulls, architecture=lambda: self._around.architecture,
+                      full=self.disk_full.set)
+        self.claims = Claims()
+        self.awaited: list[asyncio.Event] = []
+        """Set by parts that know of pods the bus does not list; before that nothing that runs here is unwanted."""
         self.pods = Pods(Ports(runtime, sandboxes, self._listing, self.reporter, clock, lambda: self._around,
-                               self._pod_cidr, asyncio.Semaphore(MOST_PULLS), self._net.changed.set,
-                               self.images_changed),
+                               self._pod_cidr, pulls, self._net.changed.set,
+                               self.images_changed, groups=self.groups, facts=self._facts,
+                               claims=self.claims),
                          lambda: self._known, lambda: self._around, self._pod_gone)
         self.watch = NodeWatch(node, runtime, self.reporter, clock, look_at_pods=self.pods.look,
                                network_problem=lambda: self._net.problem, changed=self._node_changed)
@@ -110,6 +127,9 @@ class Agent:
         if topic is None or topic.node not in ("", self._name):
             return
         try:
+            if (hear := self.hears.get(topic.branch)) is not None:
+                hear(message.payload)
+                return
             known = desired.receive(self._known, topic, message.payload)
         except messages.MessageError as error:
             self._rejected += 1
@@ -138,6 +158,8 @@ class Agent:
         while not await self.pods.adopt():
             await self._clock.sleep(RETRY_SECONDS)
         await wait(self._fresh, self._clock, FRESH_INDEX_SECONDS)
+        for event in self.awaited:
+            await event.wait()
         self.pods.begin()
 
     async def _beats(self) -> None:
@@ -162,11 +184,34 @@ class Agent:
         allocatable = status.allocatable if status is not None else {}
         cluster = self._known.cluster or topology.Cluster()
         self._around = Surroundings(
-            node_name=node.given.name, node_address=node.given.address, data_dir=node.data_dir, run_dir=node.run_dir,
-            log_dir=node.log_dir, cgroup_parent=node.cgroup_parent, cluster=cluster, services=self._known.services,
-            host_resolv_conf=self.watch.host_resolv_conf, ca_pem=node.ca_pem,
+            node_name=node.given.name, node_address=node.given.address,
+            architecture=status.node_info.architecture if status is not None else "",
+            data_dir=node.data_dir, run_dir=node.run_dir, log_dir=node.log_dir, cgroup_parent=node.cgroup_parent,
+            cluster=cluster, services=self._known.services,
+            host_resolv_conf=self.watch.host_resolv_conf, host_hosts=files.read("/etc/hosts"), ca_pem=node.ca_pem,
+            policy=node.policy,
             cpu_milli=quantity.milli(allocatable.get("cpu", "0")),
-            memory_bytes=quantity.whole(allocatable.get("memory", "0")))
+            memory_bytes=quantity.whole(allocatable.get("memory", "0")),
+            memory_capacity_bytes=quantity.whole(status.capacity.get("memory", "0")) if status is not None else 0,
+            pods_have_groups=self.groups is not None, cgroup_tree=self.groups.tree if self.groups is not None else None,
+            pod_pids_limit=node.pod_pids_limit, least_oom_score=node.least_oom_score,
+            storage_bytes=quantity.whole(allocatable.get("ephemeral-storage", "0")))
+
+    @property
+    def around(self) -> Surroundings:
+        """The node as its pods see it."""
+        return self._around
+
+    def _room_of_pods(self) -> cgroups.Amounts:
+        """Return what all pods together may use."""
+        given, status = self.watch.node.given, self.watch.status
+        return node_status.room_of_pods(given, status.capacity) if status is not None else cgroups.top(1000, 0)
+
+    def _facts(self, uid: str) -> NodeFacts:
+        """Return what a new pod is judged by."""
+        status = self.watch.status
+        return NodeFacts(policy=self.watch.node.policy, used=self.pods.used(uid), pressures=self.pressures(),
+                         allocatable=amounts.read(status.allocatable) if status is not None else {})
 
     def _node_changed(self) -> None:
         """The node has another address, other name servers or other resources; other nodes may be in reach now."""
@@ -185,6 +230,11 @@ class Agent:
         """Say that an image was loaded or pulled: the node's list is read again, and pods that wait for it look."""
         self.watch.look()
         self.pods.images_changed()
+
+    def devices_changed(self) -> None:
+        """Say that devices were plugged in or out: pods that wait for one, or have lost one, look."""
+        self.watch.look()
+        self.pods.wake_all()
 
     async def _watch_engine(self) -> None:
         """Wake the pods whose containers changed."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TypeVar
 
 from edge.agent import backoff
 from edge.agent.backoff import Backoff
+from edge.api import times
 from edge.runtime.containers import Container, Image, State
 
 V = TypeVar("V")
@@ -29,6 +31,8 @@ class Pull:
     message: str = ""
     failed_at: float = 0.0
     backoff: Backoff | None = None
+    reference: str = ""
+    """What was pulled: a pod's image may change while it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +55,16 @@ class Stop:
     hook: str = ""
     signal: str = ""
     """The last signal that was sent."""
+    signalled_at: float = 0.0
+    """When the first one was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """Everything remembered of one pod; maps are by container name or by container id, as said."""
 
+    began_at: float | None = None
+    """When the pod began, by time that passed; None before its status says so."""
     files_key: str = ""
     """What the pod's files were made from; empty before they were."""
     images: Mapping[str, Image | None] = field(default_factory=dict)
@@ -79,8 +87,21 @@ class Memory:
     """By container id: `wanted`, `running`, `done`, or what went wrong after `failed: `."""
     said: frozenset[str] = frozenset()
     """Keys of the events that were sent."""
+    admitted: bool = False
+    """Whether the node has taken the pod."""
+    rejected: bool = False
     failed: tuple[str, str] | None = None
     """Reason and message of a pod that has failed as a whole."""
+    failed_grace_seconds: float | None = None
+    """How long a pod gets that the node itself ends; None where the pod failed for another reason."""
+    group_made: bool = False
+    """The pod's control group is as it should be."""
+    sparing: bool = False
+    """The node is short of disk: keep no ended containers beyond need."""
+    emptied: bool = False
+    """What the pod has written into its volumes is gone."""
+    ending_since: float | None = None
+    """When the pod as a whole began to stop: it was deleted, or has failed or finished."""
     forgotten: bool = False
 
 
@@ -96,6 +117,13 @@ def observe(memory: Memory, containers: Iterable[Container], now: float) -> tupl
     return memory, seen
 
 
+def began(memory: Memory, start_time: str | None, now: datetime, monotonic: float) -> Memory:
+    """Return the memory with the moment the pod began, taken once from the start time in its status."""
+    if memory.began_at is not None or not start_time:
+        return memory
+    return replace(memory, began_at=monotonic - max(0.0, (now - times.parse(start_time)).total_seconds()))
+
+
 def _settled(container: Container, start_error: str | None) -> Container:
     if container.state is State.CREATED and start_error is not None:
         return replace(container, state=State.EXITED, exit_code=START_ERROR_EXIT_CODE, error=start_error)
@@ -104,24 +132,37 @@ def _settled(container: Container, start_error: str | None) -> Container:
     return container
 
 
-def pull_began(memory: Memory, name: str, attempt: int) -> Memory:
-    """Return the memory with a pull in flight; an earlier failure's back-off is kept."""
+def pull_began(memory: Memory, name: str, attempt: int, reference: str = "") -> Memory:
+    """Return the memory with a pull in flight; the back-off of an earlier failure with the same image is kept."""
     earlier = memory.pulls.get(name)
-    return replace(memory, pulls={**memory.pulls, name: Pull(attempt, backoff=earlier.backoff if earlier else None)},
+    wait = earlier.backoff if earlier is not None and earlier.reference == reference else None
+    return replace(memory, pulls={**memory.pulls, name: Pull(attempt, backoff=wait, reference=reference)},
                    said=_unsaid(memory, name))
 
 
 def pulled(memory: Memory, name: str, attempt: int, reference: str, image: Image) -> Memory:
     """Return the memory with the image there."""
-    return replace(memory, pulls={**memory.pulls, name: Pull(attempt, done=True)},
-                   images={**memory.images, reference: image})
+    memory = found(memory, reference, image)
+    if _is_outdated(memory, name, reference):
+        return memory
+    return replace(memory, pulls={**memory.pulls, name: Pull(attempt, done=True, reference=reference)})
 
 
-def pull_failed(memory: Memory, name: str, attempt: int, reason: str, message: str, now: float) -> Memory:
+def pull_failed(memory: Memory, name: str, attempt: int, reason: str, message: str, now: float,
+                reference: str = "") -> Memory:
     """Return the memory with a failed pull and its next back-off."""
+    if _is_outdated(memory, name, reference):
+        return memory
     earlier = memory.pulls.get(name)
     wait = backoff.advance(earlier.backoff if earlier else None, now, now)
-    return replace(memory, pulls={**memory.pulls, name: Pull(attempt, False, reason, message, now, wait)})
+    return replace(memory, pulls={**memory.pulls,
+                                  name: Pull(attempt, False, reason, message, now, wait, reference)})
+
+
+def _is_outdated(memory: Memory, name: str, reference: str) -> bool:
+    """Return whether another image is pulled for the container by now."""
+    latest = memory.pulls.get(name)
+    return latest is not None and latest.reference not in ("", reference)
 
 
 def found(memory: Memory, reference: str, image: Image | None) -> Memory:
@@ -130,23 +171,30 @@ def found(memory: Memory, reference: str, image: Image | None) -> Memory:
 
 
 def images_changed(memory: Memory) -> Memory:
-    """Return the memory without what failed or was missing, after images came to the node."""
-    return replace(memory, images={}, pulls={name: pull for name, pull in memory.pulls.items() if not pull.reason})
+    """Return the memory without what is known of images, after some came to the node or went.
+
+    Failed pulls stay, with their back-off: a registry has nothing new because a neighbor was pulled.
+    """
+    return replace(memory, images={})
 
 
 def created(memory: Memory, name: str, failed_at: float | None, now: float) -> Memory:
     """Return the memory after a container was created; images are looked up anew for the next one."""
     restarts = dict(memory.restarts)
-    if failed_at is not None:
+    if failed_at is None:
+        # The first one, or one with a new definition, which has not failed yet.
+        restarts.pop(name, None)
+    else:
         restarts[name] = backoff.advance(restarts.get(name), failed_at, now)
     return replace(memory, restarts=restarts, images={}, said=_unsaid(memory, name),
                    failures={n: f for n, f in memory.failures.items() if n != name},
                    pulls={n: p for n, p in memory.pulls.items() if n != name})
 
 
-def create_failed(memory: Memory, name: str, message: str, now: float) -> Memory:
+def create_failed(memory: Memory, name: str, message: str, now: float,
+                  reason: str = "CreateContainerError") -> Memory:
     """Return the memory after a creation that the engine refused; as by the kubelet, it is tried again every 10 s."""
-    failure = Failure("CreateContainerError", message, now, backoff.advance(None, now, now))
+    failure = Failure(reason, message, now, backoff.advance(None, now, now))
     return replace(memory, images={}, failures={**memory.failures, name: failure})
 
 
@@ -181,7 +229,18 @@ def hook_ended(memory: Memory, kind: str, container_id: str, error: str) -> Memo
 def signalled(memory: Memory, container_id: str, signal: str, grace: float, restart: bool, now: float) -> Memory:
     """Return the memory after a signal; the first one begins the stop."""
     stop = memory.stops.get(container_id) or Stop(now, grace, restart)
-    return replace(memory, stops={**memory.stops, container_id: replace(stop, signal=signal)})
+    first = stop.signalled_at if stop.signal else now
+    return replace(memory, stops={**memory.stops, container_id: replace(stop, signal=signal, signalled_at=first)})
+
+
+def ending(memory: Memory, now: float) -> Memory:
+    """Return the memory of a pod that stops as a whole; its grace counts from the first time this is said."""
+    return memory if memory.ending_since is not None else replace(memory, ending_since=now)
+
+
+def rejected(memory: Memory, reason: str, message: str) -> Memory:
+    """Return the memory of a pod that the node does not take."""
+    return replace(memory, rejected=True, failed=(reason, f"Pod was rejected: {message}"))
 
 
 def removed(memory: Memory, container_id: str) -> Memory:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from edge import logs
 from edge.agent import facts, files, machine, node_status
 from edge.agent.facts import FactSource
+from edge.agent.policy import Policy
 from edge.agent.reporter import NodeReport, Reporter
 from edge.api import core, times
 from edge.clock import Clock, wait
@@ -34,12 +35,21 @@ class Node:
     run_dir: str
     log_dir: str
     cgroup_parent: str = ""
+    pods_have_groups: bool = False
+    """Whether each pod gets a control group of its own, below `cgroup_parent`."""
+    pod_pids_limit: int = 0
+    """Processes a pod may have; 0: as many as the node."""
+    least_oom_score: int = -1000
+    """Lower ones this program may not give."""
     heartbeat_seconds: float = 5.0
     find_address: Callable[[], str] | None = None
     """Asked at each look: a node may boot before it gets its address. Empty keeps the one before."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[core.Taint, ...] = ()
     ca_pem: str = ""
+    policy: Policy = field(default_factory=Policy)
+    parallel_pulls: int = 3
+    """Images that are fetched at once."""
 
 
 class NodeWatch:
@@ -57,9 +67,12 @@ class NodeWatch:
         self.images: tuple[Image, ...] = ()
         self.away_since: float | None = None
         """When the engine stopped answering (monotonic); None while it answers."""
+        self.engine_away = asyncio.Event()
+        """Set while the engine does not answer."""
         self._runtime, self._reporter, self._clock = runtime, reporter, clock
         self._look_at_pods, self._network_problem, self._changed = look_at_pods, network_problem, changed
         self._engine_problem = "container runtime status check has not completed yet"
+        self._images_read = False
         self._sources: list[FactSource] = []
         self._look_now = asyncio.Event()
         self._reported: NodeReport | None = None
@@ -76,7 +89,7 @@ class NodeWatch:
         """Look at the node and report what changed."""
         looks = 0
         while True:
-            await self._look(read_images=looks % IMAGES_EVERY_LOOKS == 0)
+            await self._look(read_images=looks % IMAGES_EVERY_LOOKS == 0 or not self._images_read)
             looks += 1
             if await wait(self._look_now, self._clock, LOOK_SECONDS if self.away_since is None else RETRY_SECONDS):
                 looks = 0
@@ -112,10 +125,13 @@ class NodeWatch:
                 version = await self._runtime.version()
                 await self._look_at_pods()
                 if read_images:
+                    self._images_read = False
                     self.images = await self._runtime.images()
+                    self._images_read = True
             if self.away_since is not None:
                 log.info("container engine answers again")
             self._engine_problem, self.away_since = "", None
+            self.engine_away.clear()
         except TimeoutError:
             self._engine_is_away("it takes too long to list its containers")
         except RuntimeFailure as error:
@@ -128,6 +144,7 @@ class NodeWatch:
         if self.away_since is None:
             log.warning("container engine does not answer", reason=reason)
         self.away_since = now if self.away_since is None else self.away_since
+        self.engine_away.set()
         if self.status is None or now - self.away_since >= ENGINE_PATIENCE_SECONDS:
             self._engine_problem = f"container runtime is down: {reason}"
 

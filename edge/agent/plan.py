@@ -5,25 +5,22 @@ Applying a plan and planning again yields nothing; a plan that was cut off anywh
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from edge.agent import environment, probes, starting, stopping, volumes
+from edge.agent import admission, device_allocation, grouping, keeping, layout, names, processes, security, stopping
 from edge.agent.actions import (
     Action,
+    AdmitPod,
     AttachNetwork,
     DetachNetwork,
     Emit,
+    EmptyVolumes,
     Plan,
+    RejectPod,
     RemoveContainer,
-    RunHook,
+    RemoveGroup,
     WriteVolumes,
 )
-from edge.agent.view import View, final_phase, is_current, is_sidecar, will_restart
-from edge.api import core, times
-from edge.runtime.containers import Container, State
-
-# Ended containers that are kept of each name, for `logs --previous` and the last state.
-KEPT_ATTEMPTS = 2
+from edge.agent.view import EVICTED, View, failed_as, final_phase
+from edge.runtime.containers import State
 
 
 def plan(view: View) -> Plan:
@@ -48,127 +45,110 @@ def _plan(view: View) -> Plan:
         return stopping.terminate(view)
     if final_phase(view):
         return _finish(view)
-    spec = view.pod.spec
+    if view.facts is not None:
+        refused = admission.refusal(view.pod, view.facts)
+        return Plan((AdmitPod() if refused is None else RejectPod(*refused),))
+    group = grouping.make(view)
+    if group is not None:
+        return Plan((group,))
     running = any(container.state is State.RUNNING for container in view.containers)
-    if not spec.host_network and view.sandbox is None:
-        if running:
-            # The namespace was taken away under the containers: they cannot be reached any more.
-            return stopping.stop_all(view, view.grace_seconds)
-        stale = _stale_init(view)
-        if stale:
-            return Plan(stale)
-        return Plan((AttachNetwork(),)) if view.network_ready else Plan()
+    anew = _start_anew(view, running)
+    if anew is not None:
+        return anew
     files = _write_volumes(view)
     if files is not None and (not running or any(isinstance(action, WriteVolumes) for action in files.actions)):
         return files
-    began, init_done = _init(view)
-    if init_done:
-        began.extend(_app(view, container) for container in spec.containers)
+    shared = processes.begin(view)
+    if shared:
+        return Plan(shared)
     left = deadline(view)
     limit = [] if left is None else [Plan((), max(0.1, left))]
-    return stopping.joined([*([files] if files else []), _old(view), *began, *limit])
+    return stopping.joined([*([files] if files else []), keeping.old(view), _unplugged(view),
+                            *keeping.containers(view), *limit])
+
+
+def _start_anew(view: View, running: bool) -> Plan | None:
+    """Return what is to do where the pod has no network, or was there before the node was started anew."""
+    networked = bool(view.pod.spec.host_network) or view.sandbox is not None
+    if networked and view.has_run_dir:
+        return None
+    if running and not networked:
+        # The namespace was taken away under the containers: they cannot be reached any more.
+        changed = Emit(f"SandboxChanged/{'/'.join(sorted(c.id for c in view.containers))}", "SandboxChanged",
+                       "Pod sandbox changed, it will be killed and re-created.")
+        return stopping.joined([Plan((changed,)), stopping.stop_all(view, view.grace_seconds)])
+    stale = () if running else _stale(view)
+    if stale:
+        return Plan(stale)
+    return None if networked else _attach(view)
+
+
+def _attach(view: View) -> Plan:
+    handler = view.desired.runtime_handler if view.desired is not None else ""
+    if handler and handler not in view.around.policy.runtime_handlers:
+        text = f'Failed to create pod sandbox: failed to get sandbox runtime: no runtime for "{handler}" is configured'
+        return Plan((Emit(f"Runtime/{handler}", "FailedCreatePodSandBox", text, "Warning"),))
+    if problem := names.problem(view.pod, view.around):
+        text = f"Failed to create pod sandbox: {problem}"
+        return Plan((Emit("Hostname", "FailedCreatePodSandBox", text, "Warning"),))
+    return Plan((AttachNetwork(security.network_sysctls(view.pod.spec)),)) if view.network_ready else Plan()
+
+
+def _unplugged(view: View) -> Plan:
+    """Say which devices have gone away under containers that run."""
+    return Plan(tuple(
+        Emit(f"DeviceLost/{container.id}/{resource}/{unit}", "DeviceLost", f"Device {unit} ({resource}) of container "
+             f"{container.name} is gone", "Warning", stopping.field_path(view, container.name))
+        for container in view.containers if container.state is State.RUNNING
+        for resource, unit in device_allocation.lost(view.stock, container)))
 
 
 def _finish(view: View) -> Plan:
     """Stop what is left and give the address back; containers stay for their logs."""
     if any(container.state is State.RUNNING for container in view.containers):
         return stopping.stop_all(view, view.grace_seconds)
-    return Plan((DetachNetwork(),)) if view.sandbox is not None else Plan()
+    actions: list[Action] = []
+    if failed_as(view) == EVICTED:
+        # The node needs the room of all of it, logs included.
+        actions += [RemoveContainer(c.id, c.name, c.attempt) for c in view.containers]
+    actions += processes.end(view)
+    if view.sandbox is not None:
+        actions.append(DetachNetwork())
+    if view.has_group:
+        actions.append(RemoveGroup())
+    if view.has_files and not view.memory.emptied:
+        actions.append(EmptyVolumes())
+    return Plan(tuple(actions))
 
 
-def _stale_init(view: View) -> tuple[Action, ...]:
-    """After a reboot the pod starts anew, so its init containers have to run again."""
+def _stale(view: View) -> tuple[Action, ...]:
+    """After a reboot the pod starts anew: its init containers run again, and what was only made is made again."""
     init = {container.name for container in view.pod.spec.init_containers}
-    return tuple(RemoveContainer(c.id, c.name, c.attempt) for c in view.containers if c.name in init)
+    return tuple(RemoveContainer(c.id, c.name, c.attempt) for c in view.containers
+                 if c.name in init or c.state is State.CREATED)
 
 
 def _write_volumes(view: View) -> Plan | None:
     assert view.desired is not None
     if view.memory.files_key == view.files_key and view.has_files:
         return None
-    try:
-        layout = volumes.layout(view.desired, view.address, view.around)
-    except (volumes.NotReadyError, environment.UnresolvedError) as error:
-        return Plan((Emit(f"FailedMount/{view.desired.revision}/{error}", "FailedMount", str(error), "Warning"),))
-    return Plan((WriteVolumes(layout, view.files_key),))
-
-
-def _init(view: View) -> tuple[list[Plan], bool]:
-    """Return the plans of the init containers up to the first that is not done, and whether all are done."""
-    plans: list[Plan] = []
-    begun = any(c.state is State.RUNNING and c.name in {each.name for each in view.pod.spec.containers}
-                for c in view.containers)
-    for container in view.pod.spec.init_containers:
-        latest = view.latest(container.name)
-        if is_sidecar(container):
-            plans.append(_app(view, container, init=True))
-            if latest is None or latest.state is not State.RUNNING or not _started(view, latest):
-                return plans, begun
-        elif latest is not None and latest.state is State.EXITED and latest.exit_code == 0:
-            continue
-        elif begun:
-            # Its container was pruned or failed long ago; what depends on it runs already.
-            continue
-        else:
-            plans.append(_app(view, container, init=True))
-            return plans, False
-    return plans, True
-
-
-def _started(view: View, container: Container) -> bool:
-    health = view.health.get(container.id)
-    return health is None or health.started
-
-
-def _app(view: View, container: core.Container, *, init: bool = False) -> Plan:
-    """Return the plan of one container: keep it, stop it for a reason, or bring it (back) up."""
-    latest = view.latest(container.name)
-    if latest is not None and latest.state is State.RUNNING:
-        return _running(view, container, latest)
-    if latest is not None and latest.state is State.UNKNOWN:
-        return Plan((), 1.0)
-    if latest is not None and latest.state is State.EXITED and not will_restart(view, container, latest, init=init):
-        return Plan()
-    step = starting.step(view, container)
-    return Plan(step.actions, step.requeue_after)
-
-
-def _running(view: View, container: core.Container, latest: Container) -> Plan:
-    if latest.id in view.memory.stops:
-        return stopping.stop(view, latest, grace=view.grace_seconds)
-    if not is_current(container, latest):
-        return stopping.stop(view, latest, grace=view.grace_seconds, restart=True,
-                             message=f"Container {container.name} definition changed, will be restarted")
-    health = view.health.get(latest.id, probes.Health())
-    if health.broken:
-        grace = probes.grace(container, health.broken, view.grace_seconds)
-        return stopping.stop(view, latest, grace=grace,
-                             message=f"Container {container.name} failed {health.broken} probe, will be restarted")
-    hook = view.memory.post_start.get(latest.id, "")
-    if hook.startswith("failed: "):
-        return stopping.stop(view, latest, grace=view.grace_seconds, message="FailedPostStartHook")
-    if hook == "wanted" and container.lifecycle is not None and container.lifecycle.post_start is not None:
-        return Plan((RunHook("postStart", latest.id, container.name, container.lifecycle.post_start),))
-    return Plan()
-
-
-def _old(view: View) -> Plan:
-    """Remove ended containers that are neither the newest of their name nor the one before, and unknown ones."""
-    names = {each.name for each in (*view.pod.spec.init_containers, *view.pod.spec.containers)}
-    seen: dict[str, int] = {}
-    actions: list[Action] = []
-    for container in sorted(view.containers, key=lambda each: each.attempt, reverse=True):
-        seen[container.name] = seen.get(container.name, 0) + 1
-        surplus = seen[container.name] > KEPT_ATTEMPTS and container.state is not State.RUNNING
-        if surplus or container.name not in names:
-            actions.append(RemoveContainer(container.id, container.name, container.attempt))
-    return Plan(tuple(actions))
+    found = layout.layout(view.desired, view.address, view.around)
+    said = tuple(Emit(f"FailedMount/{view.desired.revision}/{problem}", "FailedMount", problem, "Warning")
+                 for problem in found.problems)
+    if found.problems and not (view.memory.files_key and view.has_files):
+        return Plan(said)
+    said += tuple(Emit(f"DNS/{text}", "DNSConfigForming", text, "Warning")
+                  for text in names.omitted(view.pod, view.around))
+    # What was there once stays as it was last: a container may start again although its ConfigMap is gone.
+    return Plan((*said, WriteVolumes(found, view.files_key)))
 
 
 def deadline(view: View) -> float | None:
-    """Return the seconds until `activeDeadlineSeconds` is over; None where there is none, or nothing has begun."""
+    """Return the seconds until `activeDeadlineSeconds` is over; None where there is none, or nothing has begun.
+
+    They are counted by time that passed, not by the wall clock: a Pi's jumps by decades when it hears the time.
+    """
     limit = view.pod.spec.active_deadline_seconds if view.desired is not None else None
-    began = view.previous.start_time if view.previous is not None else None
-    if limit is None or not began:
+    if limit is None or view.memory.began_at is None:
         return None
-    return (times.parse(began) + timedelta(seconds=limit) - view.now).total_seconds()
+    return view.memory.began_at + limit - view.monotonic

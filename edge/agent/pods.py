@@ -10,13 +10,16 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import msgspec
+
 from edge import logs
-from edge.agent import desired, files, podview
+from edge.agent import admission, desired, files, podview
 from edge.agent.execute import Ports
 from edge.agent.streams_directory import PodView
 from edge.agent.surroundings import Surroundings
 from edge.agent.worker import Worker
 from edge.api import core
+from edge.api.amounts import Amount
 from edge.bus import messages
 from edge.network.interface import HostPort, NetworkFailure
 from edge.runtime.containers import Container, RuntimeFailure
@@ -57,6 +60,7 @@ class Pods:
         try:
             await self._ports.sandboxes.load()
             self._orphans = set(await self._ports.listing.pods()) | set(self._ports.sandboxes.all())
+            self._orphans |= await self._ports.groups.found() if self._ports.groups is not None else set()
         except (RuntimeFailure, NetworkFailure) as error:
             log.warning("cannot see what runs here yet", reason=error)
             return False
@@ -142,12 +146,29 @@ class Pods:
         """Return the workers of all pods that are here."""
         return tuple(self._workers.values())
 
-    def fail(self, uid: str, reason: str, message: str) -> None:
-        """End a pod as Failed for a reason of the node, such as Evicted; one that is not here is no error."""
+    def fail(self, uid: str, reason: str, message: str, grace_seconds: float | None = None) -> None:
+        """End a pod as Failed for a reason of the node, such as Evicted, with its own grace or at most this one; one
+        that is not here is no error."""
         worker = self._workers.get(uid)
         if worker is not None and worker.state.memory.failed is None:
-            worker.state.memory = replace(worker.state.memory, failed=(reason, message))
+            worker.state.memory = replace(worker.state.memory, failed=(reason, message),
+                                          failed_grace_seconds=float("inf") if grace_seconds is None else grace_seconds)
             worker.wake()
+
+    def used(self, uid: str) -> dict[str, Amount]:
+        """Return what the pods that are here ask for together, but for one; those that are over ask for nothing."""
+        return admission.requests(
+            worker.state.pod for other, worker in self._workers.items()
+            if other != uid and worker.state.pod is not None and worker.state.memory.failed is None
+            and (worker.state.memory.admitted or self._ports.listing.last(other))
+            and (worker.state.previous is None or worker.state.previous.phase not in ("Succeeded", "Failed")))
+
+    def spare(self, short: bool) -> None:
+        """Keep no ended containers beyond need while the disk is short."""
+        for worker in self._workers.values():
+            if worker.state.memory.sparing != short:
+                worker.state.memory = replace(worker.state.memory, sparing=short)
+                worker.wake()
 
     def wake_all(self) -> None:
         """Have every pod looked at again."""
@@ -190,10 +211,16 @@ class Pods:
         """Return all pods whose desired state is known."""
         return tuple(self._view(worker) for worker in self._workers.values() if worker.state.pod is not None)
 
+    def manifests(self) -> tuple[core.Pod, ...]:
+        """Return all pods with the status they were reported with."""
+        return tuple(msgspec.structs.replace(pod, status=worker.state.previous or pod.status)
+                     for worker in self._workers.values() if (pod := worker.state.pod) is not None)
+
     def _view(self, worker: Worker) -> PodView:
         wanted, uid, around = worker.state.desired, worker.state.uid, self._around()
         assert wanted is not None
         sandbox = self._ports.sandboxes.get(uid)
         node_address = around.node_address if wanted.pod.spec.host_network else ""
         return podview.pod_view(wanted, worker.state.previous or core.PodStatus(), self._ports.listing.last(uid),
-                                around, node_address or (sandbox.address if sandbox else ""), self._ports.clock.now())
+                                around, node_address or (sandbox.address if sandbox else ""), self._ports.clock.now(),
+                                "" if node_address or sandbox is None else sandbox.netns_path)

@@ -7,10 +7,59 @@ seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import Enum
 
 from edge.api import core
 
 KINDS = ("startup", "liveness", "readiness")
+
+
+class Result(Enum):
+    """How one probe went. A warning is a success that is worth an event; an error says nothing of the container."""
+
+    SUCCESS = "success"
+    WARNING = "warning"
+    FAILURE = "failure"
+    ERROR = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One probe's result, and why."""
+
+    result: Result
+    text: str = ""
+
+    @property
+    def success(self) -> bool | None:
+        """Whether it counts as a success; None where it counts as nothing."""
+        return None if self.result is Result.ERROR else self.result is not Result.FAILURE
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The last answer to an HTTP probe. With a status of 300 to 399 it leads to another host, and has its body."""
+
+    status: int
+    location: str = ""
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One running container whose probes are to be run; `was_ready` and `was_started` were reported of it before."""
+
+    container_id: str
+    container: core.Container
+    address: str
+    was_started: bool = False
+    was_ready: bool = False
+    ending: bool = False
+    """Its pod is to go: only its readiness is of interest still."""
+
+
+class PortError(Exception):
+    """A probe names a port that is none; the text is Kubernetes'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +156,41 @@ def grace(container: core.Container, kind: str, pod_grace: float) -> float:
     return float(probe.termination_grace_period_seconds)
 
 
-def http_verdict(status: int) -> tuple[bool, str]:
-    """Return whether an HTTP status is a success (200 to 399), and the text of a failure."""
-    return 200 <= status < 400, f"HTTP probe failed with statuscode: {status}"
+def http_outcome(response: Response) -> Outcome:
+    """Return what an HTTP answer means: 200 to 399 is a success, one that leads to another host worth a warning."""
+    if 300 <= response.status < 400:
+        body = response.body.decode(errors="replace")
+        return Outcome(Result.WARNING, f"Probe terminated redirects, Response body: {body}")
+    if 200 <= response.status < 300:
+        return Outcome(Result.SUCCESS)
+    return Outcome(Result.FAILURE, f"HTTP probe failed with statuscode: {response.status}")
+
+
+def port_number(port: int | str, container: core.Container) -> int:
+    """Return a port given as a number or as the name of one of the container's ports.
+
+    Raises:
+        PortError: there is no such port.
+    """
+    number = port if isinstance(port, int) else next(
+        (each.container_port for each in container.ports if each.name == port), None)
+    if number is None:
+        if not str(port).isdecimal():
+            raise PortError(f'strconv.Atoi: parsing "{port}": invalid syntax')
+        number = int(port)
+    if not 0 < number < 65536:
+        raise PortError(f"invalid port number: {number}")
+    return number
+
+
+def event(kind: str, outcome: Outcome) -> tuple[str, str] | None:
+    """Return the reason and the message of the event of one probe, None where there is none."""
+    whose = f"{kind.capitalize()} probe"
+    match outcome.result:
+        case Result.FAILURE:
+            return "Unhealthy", f"{whose} failed: {outcome.text}"
+        case Result.ERROR:
+            return "Unhealthy", f"{whose} errored and resulted in unknown state: {outcome.text}"
+        case Result.WARNING:
+            return "ProbeWarning", f"{whose} warning: {outcome.text}"
+    return None

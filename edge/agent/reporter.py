@@ -54,6 +54,9 @@ class Reporter:
         self._node_report: NodeReport | None = None
         self._pending: set[str] = set()
         self._node_pending = False
+        self._static: tuple[core.Pod, ...] | None = None
+        self._static_pending = False
+        self._volumes: tuple[str, ...] | None = None
         self._events: deque[messages.ReportedEvent] = deque(maxlen=MOST_EVENTS)
         self._wake = asyncio.Event()
         self.epoch = ""
@@ -77,6 +80,16 @@ class Reporter:
         self._node_report, self._node_pending = report, True
         self._wake.set()
 
+    def static(self, pods: tuple[core.Pod, ...]) -> None:
+        """Report all pods that the node runs by itself."""
+        self._static, self._static_pending = pods, True
+        self._wake.set()
+
+    def volumes(self, removed: tuple[str, ...]) -> None:
+        """Report which of the local volumes that shall be removed are not here (any more)."""
+        self._volumes = removed
+        self._wake.set()
+
     def event(self, pod: core.Pod | None, *, reason: str, message: str, type: str = "Normal",
               field_path: str = "") -> None:
         """Report an event of a pod, or of the node itself."""
@@ -91,7 +104,7 @@ class Reporter:
     def everything(self) -> None:
         """Report all of it again: the server may have forgotten."""
         self._pending.update(self._pods)
-        self._node_pending = self._node_report is not None
+        self._node_pending, self._static_pending = self._node_report is not None, self._static is not None
         self._wake.set()
 
     def statuses(self) -> dict[str, core.PodStatus]:
@@ -125,6 +138,7 @@ class Reporter:
     async def flush(self) -> None:
         """Send all that is pending, the node first. Raises BusUnavailable with the rest still pending."""
         await self._send_node()
+        await self._send_static()
         while self._pending:
             uid = self._pending.pop()
             try:
@@ -133,6 +147,7 @@ class Reporter:
                 if uid in self._pods:
                     self._pending.add(uid)
                 raise
+        await self._send_volumes()
         while self._events:
             event = self._events[0]
             await self._publish(topics.events(self._node), msgspec.structs.replace(event, sequence=self._next()))
@@ -147,6 +162,22 @@ class Reporter:
                                         labels=report.labels, annotations=report.annotations, taints=report.taints)
         await self._publish(topics.reported_node(self._node), message)
         self._node_pending = self._node_report is not report
+
+    async def _send_static(self) -> None:
+        pods = self._static
+        if not self._static_pending or pods is None:
+            return
+        message = messages.ReportedStatic(boot_id=self._boot_id, sequence=self._next(), pods=pods)
+        await self._publish(topics.reported_static(self._node), message)
+        self._static_pending = self._static is not pods
+
+    async def _send_volumes(self) -> None:
+        if (removed := self._volumes) is None:
+            return
+        await self._publish(topics.reported_volumes(self._node), messages.ReportedVolumes(
+            boot_id=self._boot_id, sequence=self._next(), removed=removed))
+        if self._volumes is removed:
+            self._volumes = None
 
     async def _send_pod(self, uid: str, report: PodReport) -> None:
         message = messages.ReportedPod(boot_id=self._boot_id, sequence=self._next(), uid=uid,

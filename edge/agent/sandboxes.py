@@ -26,8 +26,8 @@ class Sandboxes:
     def get(self, uid: str) -> Sandbox | None:
         return self._known.get(uid)
 
-    async def attach(self, uid: str, cidr: str) -> Sandbox:
-        """Give a pod a free address of the node's subnet.
+    async def attach(self, uid: str, cidr: str, sysctls: tuple[tuple[str, str], ...] = ()) -> Sandbox:
+        """Give a pod a free address of the node's subnet, in a namespace with these kernel settings.
 
         Raises:
             NetworkFailure: the kernel refused, or no address is free.
@@ -40,7 +40,7 @@ class Sandboxes:
             raise NetworkFailure(str(error)) from error
         self._reserved[uid] = self._last = address
         try:
-            sandbox = await self._network.attach(uid, address, ipam.POD_PREFIX_LENGTH, gateway)
+            sandbox = await self._network.attach(uid, address, ipam.POD_PREFIX_LENGTH, gateway, sysctls)
             self._known[uid] = sandbox
         finally:
             del self._reserved[uid]

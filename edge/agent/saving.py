@@ -38,6 +38,8 @@ class Saver:
     async def run(self) -> None:
         """Save until cancelled."""
         seconds: float | None = None
+        if self._checkpoint.tainted:
+            self.changed.set()
         while True:
             if await wait(self.changed, self._clock, seconds):
                 await self._clock.sleep(SAVE_DELAY_SECONDS)

@@ -1,4 +1,4 @@
-"""Decides a pod's status from what is observed: phase, conditions and the state of each container.
+"""Decides a pod's status from what is observed: phase, conditions, addresses, and the state of each container.
 
 See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/.
 """
@@ -7,199 +7,132 @@ from __future__ import annotations
 
 import msgspec
 
-from edge.agent import starting
-from edge.agent.probes import Health
-from edge.agent.view import View, final_phase, is_sidecar, will_restart
+from edge.agent import container_status, qos
+from edge.agent.container_status import RUNTIME, Statuses
+from edge.agent.view import FINISHED, View, every, final_phase, is_sidecar
 from edge.api import core, meta, times
-from edge.runtime.containers import Container, State
+from edge.runtime.containers import State
 
-RUNTIME = "podman://"
+__all__ = ["RUNTIME", "pod_status"]
 
 
 def pod_status(view: View) -> core.PodStatus:
-    """Return the status of a pod whose desired state is known.
-
-    Once its containers are being removed a pod that goes keeps the statuses it had, so that the last word about each
-    container is how it ended.
-    """
+    """Return the status of a pod whose desired state is known."""
     pod, spec, now = view.pod, view.pod.spec, times.render(view.now)
     previous = view.previous or core.PodStatus()
-    init = tuple(_container(view, each, previous.init_container_statuses, init=True) for each in spec.init_containers)
-    app = tuple(_container(view, each, previous.container_statuses) for each in spec.containers)
+    if _is_rejected(view):
+        # What was never made has no status; `kubectl get` would show that of a container instead of the reason.
+        spec = msgspec.structs.replace(spec, init_containers=(), containers=(), ephemeral_containers=())
+    init = container_status.statuses(view, spec.init_containers, previous.init_container_statuses, init=True)
+    app = container_status.statuses(view, spec.containers, previous.container_statuses)
+    added = container_status.statuses(view, spec.ephemeral_containers, previous.ephemeral_container_statuses)
     phase = _phase(view, init, app)
-    reason, message = view.memory.failed or ("", "")
-    address = view.address or (previous.pod_ip if phase in ("Succeeded", "Failed") or view.deleting else "")
+    reason, message = _reason(view) if phase in FINISHED else ("", "")
+    address = view.address or (previous.pod_ip if phase in FINISHED or view.deleting else "")
+    init, app, added = (container_status.shortened(each, len(every(spec))) for each in (init, app, added))
     return core.PodStatus(
         phase=phase, reason=reason, message=message, conditions=_conditions(view, init, app, phase, now),
         host_ip=view.around.node_address,
         host_ips=(core.HostIP(ip=view.around.node_address),) if view.around.node_address else (),
         pod_ip=address, pod_ips=(core.PodIP(ip=address),) if address else (),
-        start_time=previous.start_time or pod.status.start_time or now, qos_class=qos_class(spec),
-        init_container_statuses=init, container_statuses=app)
+        start_time=previous.start_time or pod.status.start_time or now, qos_class=qos.qos_class(pod.spec),
+        init_container_statuses=init, container_statuses=app, ephemeral_container_statuses=added)
 
 
-def qos_class(spec: core.PodSpec) -> str:
-    """Return Guaranteed, Burstable or BestEffort, by the requests and limits for CPU and memory."""
-    asked = limited = 0
-    guaranteed = True
-    for container in (*spec.init_containers, *spec.containers):
-        requests, limits = container.resources.requests, container.resources.limits
-        for name in ("cpu", "memory"):
-            asked += name in requests
-            limited += name in limits
-            guaranteed = guaranteed and name in limits and requests.get(name, limits[name]) == limits[name]
-    if not asked and not limited:
-        return "BestEffort"
-    return "Guaranteed" if guaranteed else "Burstable"
+def _is_rejected(view: View) -> bool:
+    """Return whether the node has not taken the pod, as far as the last status tells after a new start."""
+    before = view.previous
+    return view.memory.rejected or (before is not None and before.phase == "Failed" and not before.container_statuses
+                                    and not view.containers)
 
 
-def _container(view: View, container: core.Container, previous: tuple[core.ContainerStatus, ...], *,
-               init: bool = False) -> core.ContainerStatus:
-    attempts = view.attempts(container.name)
-    before = next((status for status in previous if status.name == container.name), None)
-    if not attempts:
-        if before is not None and (view.deleting or before.state.terminated is not None):
-            return msgspec.structs.replace(before, ready=init and before.ready, started=False)
-        reason, message = _waiting(view, container, init=init)
-        waiting = core.ContainerState(waiting=core.ContainerStateWaiting(reason=reason, message=message))
-        return core.ContainerStatus(name=container.name, image=container.image, state=waiting, started=False)
-    latest = attempts[0]
-    last = _terminated(view, attempts[1]) if len(attempts) > 1 else core.ContainerState()
-    state, last = _state(view, container, latest, last, init=init)
-    health = view.health.get(latest.id, Health())
-    running = latest.state is State.RUNNING
-    if init and not is_sidecar(container):
-        ready = latest.state is State.EXITED and latest.exit_code == 0
-    else:
-        ready = running and health.ready and not view.deleting
-    return core.ContainerStatus(
-        name=container.name, state=state, last_state=last, ready=ready, restart_count=latest.attempt,
-        image=latest.image or container.image, image_id=latest.image_id, container_id=RUNTIME + latest.id,
-        started=running and health.started)
+def _reason(view: View) -> tuple[str, str]:
+    """Return why the pod as a whole has failed; what was told once stays."""
+    for told in (view.previous, view.pod.status):
+        if told is not None and told.phase in FINISHED:
+            return told.reason, told.message
+    return view.memory.failed or ("", "")
 
 
-def _state(view: View, container: core.Container, latest: Container, last: core.ContainerState, *,
-           init: bool) -> tuple[core.ContainerState, core.ContainerState]:
-    """Return the state and the last state; one that waits for its restart shows how it ended as the last state."""
-    if latest.state is State.RUNNING:
-        running = core.ContainerStateRunning(started_at=latest.started_at or None)
-        return core.ContainerState(running=running), last
-    if latest.state is State.EXITED:
-        ended = _terminated(view, latest)
-        if view.deleting or final_phase(view) or not will_restart(view, container, latest, init=init):
-            return ended, last
-        step = starting.step(view, container)
-        if not step.reason:
-            return ended, last
-        return core.ContainerState(waiting=core.ContainerStateWaiting(reason=step.reason, message=step.message)), ended
-    if latest.state is State.UNKNOWN:
-        waiting = core.ContainerStateWaiting(reason="ContainerStatusUnknown", message=latest.error)
-    else:
-        waiting = core.ContainerStateWaiting(reason=_creating(view))
-    return core.ContainerState(waiting=waiting), last
-
-
-def _terminated(view: View, container: Container) -> core.ContainerState:
-    if container.state is not State.EXITED:
-        return core.ContainerState()
-    code = container.exit_code
-    if container.oom_killed:
-        reason = "OOMKilled"
-    elif container.id in view.memory.start_errors:
-        reason = "StartError"
-    else:
-        reason = "Completed" if code == 0 else "Unknown" if code == 255 and not container.finished_at else "Error"
-    # What never started has no times in the engine.
-    made = container.created_at if reason == "StartError" else ""
-    return core.ContainerState(terminated=core.ContainerStateTerminated(
-        exit_code=code, reason=reason, message=view.memory.messages.get(container.id, "") or container.error,
-        started_at=container.started_at or made or None, finished_at=container.finished_at or made or None,
-        container_id=RUNTIME + container.id))
-
-
-def _waiting(view: View, container: core.Container, *, init: bool) -> tuple[str, str]:
-    """Return why a container that was never made waits."""
-    creating = _creating(view)
-    networked = view.pod.spec.host_network or view.sandbox is not None
-    if view.deleting or not networked or view.memory.files_key == "" or _behind_init(view, container, init=init):
-        return creating, ""
-    step = starting.step(view, container)
-    return step.reason or creating, step.message
-
-
-def _creating(view: View) -> str:
-    return "PodInitializing" if view.pod.spec.init_containers else "ContainerCreating"
-
-
-def _behind_init(view: View, container: core.Container, *, init: bool) -> bool:
-    for earlier in view.pod.spec.init_containers:
-        if init and earlier.name == container.name:
-            return False
-        latest = view.latest(earlier.name)
-        if latest is None:
-            return True
-        done = latest.state is State.RUNNING if is_sidecar(earlier) else \
-            latest.state is State.EXITED and latest.exit_code == 0
-        if not done:
-            return True
-    return False
-
-
-def _phase(view: View, init: tuple[core.ContainerStatus, ...], app: tuple[core.ContainerStatus, ...]) -> str:
-    if view.previous is not None and view.previous.phase in ("Succeeded", "Failed"):
-        return view.previous.phase
-    if not view.deleting and (final := final_phase(view)):
+def _phase(view: View, init: Statuses, app: Statuses) -> str:
+    for told in (view.previous, view.pod.status):
+        if told is not None and told.phase in FINISHED:
+            return told.phase
+    running = any(container.state is State.RUNNING for container in view.containers)
+    # As from the kubelet: over is only what runs no more, also where the node itself ends it.
+    if not view.deleting and not running and (final := final_phase(view)):
         return final
-    if view.deleting:
-        return _ending_phase(view, app)
+    if view.deleting and not running:
+        # Nothing of it will run again: a pod that goes ends in one of these two, whatever its restart policy.
+        return "Succeeded" if all(s.state.terminated is not None and s.state.terminated.exit_code == 0
+                                  for s in app) else "Failed"
+    return _living_phase(view, init, app)
+
+
+def _living_phase(view: View, init: Statuses, app: Statuses) -> str:
     sidecars = {each.name for each in view.pod.spec.init_containers if is_sidecar(each)}
-    if any(not status.ready for status in init if status.name not in sidecars) and not any(
-            status.state.running for status in app):
+    if any(status.name not in sidecars and _is_pending(status) for status in init):
         return "Pending"
-    begun = [status for status in app if status.state.running or status.state.terminated
-             or status.last_state.terminated]
-    return "Running" if len(begun) == len(app) else "Pending"
+    if not _has_begun(app) and any(status.name in sidecars and not _has_come_up(status) for status in init):
+        return "Pending"
+    waiting = [status for status in (*app, *(each for each in init if each.name in sidecars))
+               if status.state.waiting is not None and status.last_state.terminated is None]
+    return "Pending" if waiting else "Running"
 
 
-def _ending_phase(view: View, app: tuple[core.ContainerStatus, ...]) -> str:
-    """A pod that was told to go ends Succeeded or Failed only when all its containers have ended."""
-    ended = [status.state.terminated for status in app]
-    if all(each is not None for each in ended) and (view.pod.spec.restart_policy or "Always") != "Always":
-        return "Succeeded" if all(each is not None and each.exit_code == 0 for each in ended) else "Failed"
-    return view.previous.phase if view.previous is not None and view.previous.phase else "Pending"
+def _is_pending(status: core.ContainerStatus) -> bool:
+    """Return whether an init container has not ended yet, for the first time."""
+    return status.state.running is not None or (
+        status.state.waiting is not None and status.last_state.terminated is None)
 
 
-def _conditions(view: View, init: tuple[core.ContainerStatus, ...], app: tuple[core.ContainerStatus, ...], phase: str,
-                now: str) -> tuple[meta.Condition, ...]:
+def _has_come_up(status: core.ContainerStatus) -> bool:
+    """Return whether a sidecar holds nothing back: it runs and has started, or has ended before."""
+    if status.state.running is not None:
+        return bool(status.started)
+    return status.state.terminated is not None or status.last_state.terminated is not None
+
+
+def _has_begun(app: Statuses) -> bool:
+    """Return whether any of the pod's containers has started some time."""
+    return any(status.state.running or status.state.terminated or status.last_state.terminated for status in app)
+
+
+def _conditions(view: View, init: Statuses, app: Statuses, phase: str, now: str) -> tuple[meta.Condition, ...]:
     sidecars = {each.name for each in view.pod.spec.init_containers if is_sidecar(each)}
-    not_done = [s.name for s in init if not (s.started if s.name in sidecars else s.ready)]
-    unready = [s.name for s in app if not s.ready] + [s.name for s in init if s.name in sidecars and not s.ready]
-    done = "PodCompleted" if phase == "Succeeded" else "PodFailed" if phase == "Failed" else ""
-    if any(status.state.running or status.state.terminated or status.last_state.terminated for status in app):
-        not_done = []
-    initialized = _condition("Initialized", not not_done, "ContainersNotInitialized",
-                             f"containers with incomplete status: [{' '.join(not_done)}]")
-    text = f"containers with unready status: [{' '.join(unready)}]"
+    done = {"Succeeded": "PodCompleted", "Failed": "PodFailed"}.get(phase, "")
+    unready = [s.name for s in (*(each for each in init if each.name in sidecars), *app) if not s.ready]
     containers = _condition("ContainersReady", not unready and not done, done or "ContainersNotReady",
-                            "" if done else text)
-    ready = _readiness(view, containers)
-    if done == "PodCompleted" and not not_done:
-        initialized = meta.Condition(type="Initialized", status="True", reason=done)
-    network = view.pod.spec.host_network or view.sandbox is not None
-    made = (_condition("PodReadyToStartContainers", bool(network), "", ""), initialized, ready, containers,
-            _condition("PodScheduled", True, "", ""))
+                            "" if done else f"containers with unready status: [{' '.join(unready)}]")
+    network = view.sandbox is not None or (bool(view.pod.spec.host_network) and bool(view.containers) and not done)
+    made = [_condition("PodReadyToStartContainers", network, "", ""), _initialized(init, app, sidecars, done),
+            _readiness(view, containers), containers, _condition("PodScheduled", True, "", "")]
+    if view.memory.failed is not None and view.memory.failed_grace_seconds is not None and phase == "Failed":
+        # The node ended it for its own sake.
+        made.append(meta.Condition(type="DisruptionTarget", status="True", reason="TerminationByKubelet",
+                                   message=view.memory.failed[1]))
     return tuple(_dated(condition, view.previous, now) for condition in made)
+
+
+def _initialized(init: Statuses, app: Statuses, sidecars: set[str], done: str) -> meta.Condition:
+    if done == "PodCompleted":
+        return meta.Condition(type="Initialized", status="True", reason=done)
+    missing = [] if _has_begun(app) else [s.name for s in init if not (s.started if s.name in sidecars else s.ready)]
+    return _condition("Initialized", not missing, "ContainersNotInitialized",
+                      f"containers with incomplete status: [{' '.join(missing)}]")
 
 
 def _readiness(view: View, containers: meta.Condition) -> meta.Condition:
     if containers.status != "True":
         return msgspec.structs.replace(containers, type="Ready")
     given = {condition.type: condition.status for condition in view.pod.status.conditions}
-    missing = [gate.condition_type for gate in view.pod.spec.readiness_gates
-               if given.get(gate.condition_type) != "True"]
-    return _condition("Ready", not missing, "ReadinessGatesNotReady",
-                      "; ".join(f'corresponding condition of pod readiness gate "{gate}" does not exist.'
-                                for gate in missing))
+    problems = []
+    for name in (gate.condition_type for gate in view.pod.spec.readiness_gates):
+        if name not in given:
+            problems.append(f'corresponding condition of pod readiness gate "{name}" does not exist.')
+        elif given[name] != "True":
+            problems.append(f'the status of pod readiness gate "{name}" is not "True", but {given[name]}')
+    return _condition("Ready", not problems, "ReadinessGatesNotReady", ", ".join(problems))
 
 
 def _condition(kind: str, holds: bool, reason: str, message: str) -> meta.Condition:

@@ -1,10 +1,13 @@
-"""Decides how containers are stopped: preStop hook, SIGTERM, and SIGKILL when the grace has passed.
+"""Decides how containers are stopped: preStop hook, the image's stop signal, and SIGKILL when the grace has passed.
 
-See https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination.
+Sidecars go after the pod's containers, the one that came last first; the grace is one for all of them. Whoever has been
+told to stop gets a moment before it is killed. See
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination.
 """
 
 from __future__ import annotations
 
+from edge.agent import processes
 from edge.agent.actions import (
     Action,
     DetachNetwork,
@@ -13,15 +16,21 @@ from edge.agent.actions import (
     KillContainer,
     Plan,
     RemoveContainer,
+    RemoveGroup,
     RemoveVolumes,
     RunHook,
 )
+from edge.agent.memory import Stop
 from edge.agent.view import View, is_sidecar
 from edge.api import core
-from edge.runtime.containers import Container, State
+from edge.runtime.containers import STOP_SIGNAL, Container, State
+
+# What is told to stop gets this long, however much of its grace was used up before.
+LEAST_GRACE_SECONDS = 2.0
 
 
-def stop(view: View, container: Container, *, grace: float, restart: bool = False, message: str = "") -> Plan:
+def stop(view: View, container: Container, *, grace: float, restart: bool = False, message: str = "",
+         waits: bool = False) -> Plan:
     """Return the next step in stopping one running container.
 
     Args:
@@ -30,6 +39,7 @@ def stop(view: View, container: Container, *, grace: float, restart: bool = Fals
         grace: seconds between the request and SIGKILL.
         restart: start it again whatever the restart policy says.
         message: of the Killing event.
+        waits: others have to end first.
     """
     begun = view.memory.stops.get(container.id)
     if begun is None:
@@ -38,31 +48,47 @@ def stop(view: View, container: Container, *, grace: float, restart: bool = Fals
         hook = _pre_stop(view, container)
         if hook is not None and grace > 0:
             return Plan((said, RunHook("preStop", container.id, container.name, hook, grace, restart)), grace)
-        signal = "SIGTERM" if grace > 0 else "SIGKILL"
-        return Plan((said, KillContainer(container.id, signal, grace, restart)), max(grace, 1.0))
-    left = begun.since + (grace if view.deleting else begun.grace_seconds) - view.monotonic
-    if left <= 0:
-        if begun.signal == "SIGKILL":
-            return Plan()
-        return Plan((KillContainer(container.id, "SIGKILL", begun.grace_seconds, begun.restart),))
-    if not begun.signal and begun.hook != "running":
-        return Plan((KillContainer(container.id, "SIGTERM", begun.grace_seconds, begun.restart),), left)
+        left = _left(view, Stop(view.monotonic, grace), grace)
+        if waits and left > 0:
+            return Plan((said,), left)
+        return Plan((said, KillContainer(container.id, STOP_SIGNAL, grace, restart)), max(grace, LEAST_GRACE_SECONDS))
+    if begun.signal == "SIGKILL":
+        return Plan()
+    left = _left(view, begun, grace)
+    if begun.signal:
+        left = max(left, begun.signalled_at + LEAST_GRACE_SECONDS - view.monotonic)
+        if left <= 0:
+            return Plan((KillContainer(container.id, "SIGKILL", begun.grace_seconds, begun.restart),))
+    elif left <= 0 or (begun.hook != "running" and not waits):
+        return Plan((KillContainer(container.id, STOP_SIGNAL, begun.grace_seconds, begun.restart),),
+                    max(left, LEAST_GRACE_SECONDS))
     return Plan((), left)
 
 
+def _left(view: View, begun: Stop, grace: float) -> float:
+    """Return how much is left of a container's grace; when the whole pod stops, of the pod's."""
+    if view.memory.ending_since is not None:
+        return view.memory.ending_since + grace - view.monotonic
+    return begun.since + (grace if view.deleting else begun.grace_seconds) - view.monotonic
+
+
 def _pre_stop(view: View, container: Container) -> core.LifecycleHandler | None:
-    if view.desired is None:
-        return None
-    for each in (*view.pod.spec.containers, *view.pod.spec.init_containers):
-        if each.name == container.name and each.lifecycle is not None:
-            return each.lifecycle.pre_stop
-    return None
+    spec = view.spec_of(container.name)
+    return spec.lifecycle.pre_stop if spec is not None and spec.lifecycle is not None else None
 
 
 def field_path(view: View, name: str) -> str:
     """Return the part of the pod an event is about, as Kubernetes writes it."""
-    init = view.desired is not None and any(each.name == name for each in view.pod.spec.init_containers)
-    return f"spec.{'initContainers' if init else 'containers'}{{{name}}}"
+    spec = view.pod.spec if view.desired is not None else core.PodSpec()
+    return pod_field_path(spec, name)
+
+
+def pod_field_path(spec: core.PodSpec, name: str) -> str:
+    """Return the part of a pod with that spec that a container is."""
+    for part, group in (("initContainers", spec.init_containers), ("ephemeralContainers", spec.ephemeral_containers)):
+        if any(each.name == name for each in group):
+            return f"spec.{part}{{{name}}}"
+    return f"spec.containers{{{name}}}"
 
 
 def joined(plans: list[Plan]) -> Plan:
@@ -72,11 +98,16 @@ def joined(plans: list[Plan]) -> Plan:
 
 
 def stop_all(view: View, grace: float) -> Plan:
-    """Return the next steps in stopping what runs: the containers together, sidecars when those are gone."""
-    running = [container for container in view.containers if container.state is State.RUNNING]
-    sidecars = {each.name for each in view.pod.spec.init_containers if is_sidecar(each)} if view.desired else set()
-    first = [container for container in running if container.name not in sidecars]
-    return joined([stop(view, container, grace=grace) for container in first or running])
+    """Return the next steps in stopping what runs: the containers together, then the sidecars, the last one first."""
+    running = {container.name: container for container in view.containers if container.state is State.RUNNING}
+    init = view.pod.spec.init_containers if view.desired is not None else ()
+    sidecars = [each.name for each in init if is_sidecar(each) and each.name in running]
+    plans = [stop(view, container, grace=grace) for name, container in running.items() if name not in sidecars]
+    before = bool(plans)
+    for name in reversed(sidecars):
+        plans.append(stop(view, running[name], grace=grace, waits=before))
+        before = True
+    return joined(plans)
 
 
 def terminate(view: View) -> Plan:
@@ -86,8 +117,11 @@ def terminate(view: View) -> Plan:
     if any(container.state is State.RUNNING for container in view.containers):
         return stop_all(view, view.grace_seconds)
     actions: list[Action] = [RemoveContainer(c.id, c.name, c.attempt) for c in view.containers]
+    actions += processes.end(view)
     if view.sandbox is not None:
         actions.append(DetachNetwork())
+    if view.has_group:
+        actions.append(RemoveGroup())
     if view.has_files:
         actions.append(RemoveVolumes())
     return Plan((*actions, ForgetPod()))

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edge.api import core
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerView:
-    """The newest attempt of one container of a pod."""
+    """The newest attempt of one container of a pod that was started."""
 
     id: str = ""
     """The engine's id; "" while there is none."""
@@ -30,10 +32,14 @@ class PodView:
     uid: str
     address: str = ""
     """The pod's IP, the node's for a pod in the host's network; "" before it has one."""
+    netns_path: str = ""
+    """The pod's network namespace; "" in the host's network."""
     log_dir: str = ""
     """Holds `<container>/<attempt>.log`."""
+    log_memory_dir: str = ""
+    """Holds `<container>.memory`, where a container that floods its log writes instead."""
     containers: dict[str, ContainerView] = field(default_factory=dict)
-    """By the names in the pod spec, init containers included; one that never started has no id."""
+    """By the names in the pod spec, init and ephemeral ones included; one that never started has no id."""
 
 
 class PodDirectory(Protocol):
@@ -42,3 +48,7 @@ class PodDirectory(Protocol):
     def find(self, namespace: str, name: str) -> PodView | None: ...
 
     def views(self) -> tuple[PodView, ...]: ...
+
+    def manifests(self) -> tuple[core.Pod, ...]:
+        """Return all pods with the status they were reported with."""
+        ...

@@ -1,4 +1,4 @@
-"""exec and attach: a command's streams on one side, the client's on the other, by WebSocket or by SPDY."""
+"""Effects: exec and attach: a command's streams on one side, the client's on the other, by WebSocket or by SPDY."""
 
 from __future__ import annotations
 

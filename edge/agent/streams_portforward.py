@@ -1,4 +1,4 @@
-"""port-forward: each pair of streams (data and error) of a client becomes one TCP connection to the pod.
+"""Effects: port-forward: each pair of streams (data and error) of a client becomes one TCP connection to the pod.
 
 Three wires: SPDY (kubectl up to 1.30), SPDY inside a WebSocket (kubectl from 1.31), and plain channels on a WebSocket,
 two for each port (the Python client).
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from aiohttp import WSMsgType, web
 
-from edge.agent import streams_upgrade, websocket
+from edge.agent import streams_netns, streams_upgrade, websocket
 from edge.agent.streams_spdy import CHUNK_BYTES, QUEUED_CHUNKS, Session, Stream, WebSocketWire
 
 SPDY_PROTOCOLS = ("portforward.k8s.io",)
@@ -36,19 +36,16 @@ class Duplex(Protocol):
 class Target:
     """A pod that connections are made to."""
 
-    def __init__(self, address: str, name: str, uid: str) -> None:
-        self._address, self._name, self._uid = address, name, uid
+    def __init__(self, netns_path: str, name: str, uid: str) -> None:
+        self._netns_path, self._name, self._uid = netns_path, name, uid
 
     async def join(self, data: Duplex, port: int) -> str:
         """Carry bytes between the client and a port until both sides are done; return an error's text or ""."""
-        begin = f"error forwarding port {port} to pod {self._name}, uid {self._uid}: failed to connect"
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
-                reader, writer = await asyncio.open_connection(self._address, port, limit=CHUNK_BYTES)
-        except TimeoutError:
-            return f"{begin} to {self._address}:{port}: no answer within {CONNECT_TIMEOUT_SECONDS:g}s"
-        except OSError as error:
-            return f"{begin} to {self._address}:{port}: {error.strerror or error}"
+            connected = await streams_netns.connect(self._netns_path, port, CONNECT_TIMEOUT_SECONDS)
+        except streams_netns.Unreachable as error:
+            return f"error forwarding port {port} to pod {self._name}, uid {self._uid}: {error}"
+        reader, writer = await asyncio.open_connection(sock=connected, limit=CHUNK_BYTES)
         upward = asyncio.create_task(_to_pod(data, writer))
         try:
             with contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""Passes HTTP requests on to a port of a pod, for `kubectl get --raw .../pods/<pod>/proxy/...`."""
+"""Effects: passes HTTP requests on to a port of a pod, for `kubectl get --raw .../pods/<pod>/proxy/...`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One SPDY/3.1 session over any byte wire: a raw connection after an upgrade, or a WebSocket that tunnels it.
+"""Effects: one SPDY/3.1 session over any byte wire: a raw connection after an upgrade, or a WebSocket that tunnels it.
 
 A stream whose reader is slow stops the reading of its whole connection, as in Kubernetes: memory stays bounded and the
 agent's other connections do not notice.

@@ -1,4 +1,4 @@
-"""Taking over a connection: the answer 101 and what is spoken after it, SPDY/3.1 or a WebSocket.
+"""Effects: taking over a connection: the answer 101 and what is spoken after it, SPDY/3.1 or a WebSocket.
 
 The only module that touches the HTTP server's transport. Kubernetes' upgrade to SPDY is no standard one, so the head
 of the answer is written here and the transport gets another protocol.

@@ -69,6 +69,11 @@ def amount(at: str, name: str, given: meta.Quantity) -> Causes:
         return
     if value < 0:
         yield words.invalid(at, str(given), words.AT_LEAST_0)
+    yield from whole(at, name, given, value)
+
+
+def whole(at: str, name: str, given: meta.Quantity, value: Fraction) -> Causes:
+    """Yield what is wrong with a part of what there is only as a whole."""
     if value.denominator != 1 and (name in _COUNTED or _is_extended(name)):
         yield words.invalid(at, str(given), "must be an integer")
 

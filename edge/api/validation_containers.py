@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from edge.api import containers, labels, meta, quantity, validation_probes
+from edge.api import containers, labels, meta, quantity, validation_amounts, validation_probes
 from edge.api import validation_words as words
 from edge.api.validation_words import Causes
 
@@ -197,6 +197,7 @@ def resources(here: str, needs: containers.ResourceRequirements) -> Causes:
         else:
             limits[name] = value
             yield from _not_negative(at, amount, value)
+            yield from validation_amounts.whole(at, name, amount, value)
     for name, amount in needs.requests.items():
         at = f"{here}.requests[{name}]"
         yield from _resource_name(at, name)
@@ -205,7 +206,14 @@ def resources(here: str, needs: containers.ResourceRequirements) -> Causes:
             yield words.invalid(at, amount, _not_an_amount(amount))
             continue
         yield from _not_negative(at, amount, value)
-        if name in limits and value > limits[name]:
+        yield from validation_amounts.whole(at, name, amount, value)
+        shared = validation_amounts.overcommits(name)
+        if not shared and name not in needs.limits:
+            yield words.required(f"{here}.limits", "Limit must be set for non overcommitable resources")
+        elif not shared and name in limits and value != limits[name]:
+            yield words.invalid(f"{here}.requests", str(amount),
+                                f"must be equal to {name} limit of {needs.limits[name]}")
+        elif name in limits and value > limits[name]:
             yield words.invalid(f"{here}.requests", str(amount),
                                 f"must be less than or equal to {name} limit of {needs.limits[name]}")
 

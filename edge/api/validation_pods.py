@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from edge.api import labels, pods, validation_containers, validation_pod_policies, validation_volumes
+from edge.api import labels, mirror_pods, pods, validation_containers, validation_pod_policies, validation_volumes
 from edge.api import validation_words as words
 from edge.api.validation_words import Causes
 
@@ -19,6 +19,9 @@ _MAY_CHANGE = ("pod updates may not change fields other than `spec.containers[*]
 
 def create(obj: pods.Pod) -> Causes:
     """Yield what is wrong with a pod."""
+    if mirror_pods.is_mirror(obj) and not obj.spec.node_name:
+        yield words.invalid(f"metadata.annotations[{mirror_pods.MIRROR}]", obj.metadata.annotations[mirror_pods.MIRROR],
+                            "must set spec.nodeName if mirror pod annotation is set")
     yield from pod_spec("spec", obj.spec)
 
 
@@ -223,6 +226,7 @@ def _security(here: str, spec: pods.PodSpec) -> Causes:
 
 def update(new: pods.Pod, old: pods.Pod) -> Causes:
     """Yield what of a change to a pod is not allowed."""
+    yield from _mirror_update(new, old)
     for field, ours, theirs in (("containers", new.spec.containers, old.spec.containers),
                                 ("initContainers", new.spec.init_containers, old.spec.init_containers)):
         if len(ours) != len(theirs):
@@ -245,6 +249,15 @@ def update(new: pods.Pod, old: pods.Pod) -> Causes:
         changed = ", ".join(field.encode_name for field in msgspec.structs.fields(pods.PodSpec)
                             if getattr(mutated, field.name) != getattr(old.spec, field.name))
         yield words.forbidden("spec", f"{_MAY_CHANGE}\nchanged: {changed}")
+
+
+def _mirror_update(new: pods.Pod, old: pods.Pod) -> Causes:
+    at = f"metadata.annotations[{mirror_pods.MIRROR}]"
+    before, after = (pod.metadata.annotations.get(mirror_pods.MIRROR) for pod in (old, new))
+    if before is None and after is not None:
+        yield words.forbidden(at, "may not add mirror pod annotation")
+    elif before != after:
+        yield words.forbidden(at, "may not remove or modify mirror pod annotation")
 
 
 def update_ephemeral(new: pods.Pod, old: pods.Pod) -> Causes:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from edge.api import batch, certificates, core, custom, defaults, job_selectors, meta, quantity, scheme
+from edge.api import batch, certificates, core, custom, defaults, job_selectors, meta, mirror_pods, quantity, scheme
 from edge.apiserver.authenticate import User
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741
@@ -113,7 +113,8 @@ def _guaranteed(container: core.Container) -> bool:
 
 def _pod(pod: core.Pod, settings: Settings) -> core.Pod:
     """Add the service account and the default tolerations; a new pod is Pending."""
-    account = pod.spec.service_account_name or "default"
+    # A mirror pod shows what its node runs, which acts as nobody.
+    account = pod.spec.service_account_name or ("" if mirror_pods.is_mirror(pod) else "default")
     spec = msgspec.structs.replace(pod.spec, service_account_name=account, service_account=account,
                                    tolerations=_tolerations(pod.spec, settings.toleration_seconds))
     status = msgspec.structs.replace(pod.status, phase="Pending")

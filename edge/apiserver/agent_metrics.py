@@ -43,7 +43,8 @@ class AgentMetrics:
             if self._clock.monotonic() - self._kept_at < KEPT_SECONDS:
                 return self._kept
             nodes = usage.wanted(self._lookup.all(core.Node))
-            answers = await asyncio.gather(*(self._ask(node, "/stats/summary") for node in nodes))
+            answers = await asyncio.gather(*(self._ask(node, "/stats/summary?only_cpu_and_memory=true")
+                                             for node in nodes))
             self._kept = [(node, summary) for node, answer in zip(nodes, answers, strict=True)
                           if (summary := usage.read(answer)) is not None]
             self._kept_at = self._clock.monotonic()

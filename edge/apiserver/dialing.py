@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import socket
 import ssl
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,18 @@ import aiohttp
 from edge.api import errors
 
 T = TypeVar("T")
+# What a machine without power leaves open is noticed after so many seconds, idle or not.
+SILENCE_SECONDS = 20
 _MOST_CONTEXTS = 64
+
+
+def watch(connection: socket.socket) -> None:
+    """Have the kernel end a connection to a machine that answers no more (tcp(7))."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, SILENCE_SECONDS // 2)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, SILENCE_SECONDS // 4)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 2)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, SILENCE_SECONDS * 1000)
 
 
 class Trust:

@@ -70,7 +70,7 @@ class Service:
             made.resources(self.lookup.all(CustomResourceDefinition)))))
         self.chain = admit.Chain()
         """Set once, before the first request, by whoever knows the plugins."""
-        self._ids = ids
+        self.ids = ids
         self._settings = settings or admission_kinds.Settings()
         self._allocating = asyncio.Lock()
 
@@ -153,11 +153,11 @@ class Service:
         if obj.metadata.managed_fields and not write.applied:
             obj = tracking.forgotten(obj)
         for attempt in range(ATTEMPTS):
-            suffix = self._ids.suffix()
+            suffix = self.ids.suffix()
             if resource.namespaced:
                 self._check_namespace(resource, obj.metadata.name or obj.metadata.generate_name + suffix, namespace)
             complete = admission.prepare(resource, obj, admission.Creation(
-                now=self.clock.now(), uid=self._ids.uid(), suffix=suffix, user=write.user, settings=self._settings))
+                now=self.clock.now(), uid=self.ids.uid(), suffix=suffix, user=write.user, settings=self._settings))
             request = await self.chain.admit(admit.Attributes(
                 operation="CREATE", resource=resource, namespace=complete.metadata.namespace,
                 name=complete.metadata.name, write=write, obj=complete))

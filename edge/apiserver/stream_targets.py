@@ -69,7 +69,7 @@ def container_of(pod: core.Pod, name: str) -> str:
     main = [container.name for container in pod.spec.containers]
     init = [container.name for container in pod.spec.init_containers]
     if name:
-        if name not in main + init:
+        if name not in main + init + [container.name for container in pod.spec.ephemeral_containers]:
             raise errors.BadRequest(f"container {name} is not valid for pod {pod.metadata.name}")
         return name
     if len(main) == 1:

@@ -7,6 +7,7 @@ connections are raw pipes; what runs over them is between client and agent.
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from typing import Any, cast
@@ -17,7 +18,7 @@ from aiohttp import web
 from yarl import URL
 
 from edge.api import core, discovery, errors, scheme
-from edge.apiserver import audit, authenticate, stream_targets, streams_frames, streams_tunnel
+from edge.apiserver import audit, authenticate, dialing, stream_targets, streams_frames, streams_tunnel
 from edge.apiserver.paths import Options, ResourceRequest
 from edge.apiserver.service import Service
 from edge.apiserver.stream_targets import Target
@@ -116,7 +117,8 @@ class Streams:
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0), auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=_watched), auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS))
         return self._session
 
@@ -171,6 +173,7 @@ class Streams:
             async with asyncio.timeout(CONNECT_SECONDS):
                 transport, agent = await loop.create_connection(
                     streams_tunnel.Pipe, address, self._port, ssl=self._ssl, server_hostname=target.node)
+                dialing.watch(transport.get_extra_info("socket"))
         except (OSError, TimeoutError) as error:
             raise errors.ApiError(f"error dialing backend: dial tcp {address}:{self._port}: {_words(error)}") from error
         lines = [f"{request.method} {target.path} HTTP/1.1", f"Host: {address}:{self._port}"]
@@ -181,6 +184,13 @@ class Streams:
 
     async def _agent_head(self, agent: streams_tunnel.Pipe) -> bytes:
         return await agent.head(ANSWER_SECONDS)
+
+
+def _watched(where: aiohttp.AddrInfoType) -> socket.socket:
+    """Return a socket that notices when the other machine loses its power."""
+    made = socket.socket(family=where[0], type=where[1], proto=where[2])
+    dialing.watch(made)
+    return made
 
 
 async def _parts(answer: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

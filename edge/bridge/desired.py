@@ -9,17 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import TypeVar
 
 import msgspec
 
-from edge.api import containers, core, meta, volumes
+from edge.api import containers, core, meta, runtime_classes, volumes
 from edge.bus import messages
 
-TOKEN_SECONDS = 365 * 24 * 3600
-TOKEN_WINDOW = timedelta(days=90)
-
+FINISHED = ("Succeeded", "Failed")
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
 
 
@@ -43,21 +40,26 @@ def references(pod: core.Pod) -> References:
 
 
 def pod_message(pod: core.Pod, config_maps: Mapping[str, core.ConfigMap], secrets: Mapping[str, core.Secret],
-                token: str = "") -> messages.DesiredPod:
+                token: str = "", claims: Mapping[str, core.PersistentVolume] | None = None,
+                runtime_handler: str = "", tokens: tuple[messages.PodToken, ...] = ()) -> messages.DesiredPod:
     """Return the message of one pod.
 
     Args:
         pod: the pod, bound to a node.
         config_maps: those of its namespace that exist and that it names, by name.
         secrets: likewise.
-        token: its service account's token, or "".
+        token: its service account's token, where the node has to mount it, or "".
+        claims: the volumes its claims are bound to, by claim.
+        runtime_handler: of its RuntimeClass.
+        tokens: for its projected volumes. They change by themselves, so they do not count for the revision.
     """
     unrevised = messages.DesiredPod(
-        revision="", pod=_lasting(msgspec.structs.replace(pod, status=core.PodStatus())),
+        revision="", pod=_lasting(msgspec.structs.replace(pod, status=told_status(pod))),
         config_maps={name: _content(config_maps[name]) for name in sorted(config_maps)},
-        secrets={name: _content(secrets[name]) for name in sorted(secrets)}, service_account_token=token)
+        secrets={name: _content(secrets[name]) for name in sorted(secrets)}, service_account_token=token,
+        claims=dict(claims or {}), runtime_handler=runtime_handler)
     content = msgspec.json.encode(unrevised, order="deterministic")
-    return msgspec.structs.replace(unrevised, revision=hashlib.sha256(content).hexdigest()[:16])
+    return msgspec.structs.replace(unrevised, revision=hashlib.sha256(content).hexdigest()[:16], tokens=tokens)
 
 
 def index_message(epoch: str, revisions: Mapping[str, str]) -> messages.DesiredIndex:
@@ -66,14 +68,35 @@ def index_message(epoch: str, revisions: Mapping[str, str]) -> messages.DesiredI
                                                          for uid in sorted(revisions)))
 
 
+def of_class(runtime_class: runtime_classes.RuntimeClass, pods: Iterable[core.Pod]) -> Iterable[core.Pod]:
+    """Yield the pods that have a node and are of a class."""
+    return (pod for pod in pods if pod.spec.node_name and pod.spec.runtime_class_name == runtime_class.metadata.name)
+
+
 def same_content(old: O | None, new: O | None) -> bool:
     """Return whether two states of a ConfigMap or Secret are the same for a pod."""
     return old is not None and new is not None and _content(old) == _content(new)
 
 
 def concerns_node(old: core.Pod | None, new: core.Pod) -> bool:
-    """Return whether a change of a pod is one its node must hear of: anything but its status."""
-    return old is None or old.spec != new.spec or _lasting(old).metadata != _lasting(new).metadata
+    """Return whether a change of a pod is one its node must hear of: anything but most of its status."""
+    return (old is None or old.spec != new.spec or _lasting(old).metadata != _lasting(new).metadata
+            or told_status(old) != told_status(new))
+
+
+def told_status(pod: core.Pod) -> core.PodStatus:
+    """Return what a node must know of a pod's status: that it is over, and what others say of its readiness gates.
+
+    A node that was made anew would run a finished pod again; nothing in here changes by what the node itself reports
+    while the pod lives.
+    """
+    gates = {gate.condition_type for gate in pod.spec.readiness_gates}
+    conditions = tuple(meta.Condition(type=condition.type, status=condition.status)
+                       for condition in pod.status.conditions if condition.type in gates)
+    if pod.status.phase not in FINISHED:
+        return core.PodStatus(conditions=conditions)
+    return core.PodStatus(phase=pod.status.phase, reason=pod.status.reason, message=pod.status.message,
+                          start_time=pod.status.start_time, conditions=conditions)
 
 
 def service_account(pod: core.Pod) -> str:
@@ -89,16 +112,6 @@ def wants_token(pod: core.Pod, account: core.ServiceAccount | None) -> bool:
         if choice is not None:
             return choice
     return True
-
-
-def token_issued(created: datetime, now: datetime) -> datetime:
-    """Return the time a pod's token is issued at: its creation, moved on by whole windows of 90 days.
-
-    The same time for the same window gives the same token, so that a server started anew changes nothing; a token is
-    valid for a year, so that the next one is out long before this one ends.
-    """
-    windows = max(0, (now - created) // TOKEN_WINDOW)
-    return created + windows * TOKEN_WINDOW
 
 
 def _lasting(obj: O) -> O:

@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol, TypeVar
 
-from edge.api import core, discovery, meta
+from edge.api import core, discovery, meta, runtime_classes
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
 
 KINDS: tuple[type[meta.Object], ...] = (core.Node, core.Pod, core.ConfigMap, core.Secret, core.ServiceAccount,
-                                        core.Service, discovery.EndpointSlice, core.Endpoints)
+                                        core.Service, discovery.EndpointSlice, core.Endpoints,
+                                        core.PersistentVolumeClaim, core.PersistentVolume,
+                                        runtime_classes.RuntimeClass)
 """What the view has to show, and whose changes `Bridge.changed` is told."""
 
-Tokens = Callable[[core.Pod, core.ServiceAccount], str]
-"""Returns the token of a pod's service account; the same one for as long as it is good."""
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """A token of a service account that a pod needs on its node. An empty audience is the API server."""
+
+    audience: str
+    seconds: int
+    issued: datetime
+    node: core.Node | None = None
+
+
+Tokens = Callable[[core.Pod, core.ServiceAccount, TokenRequest], str]
+"""Returns a token that ends with the pod; the same one for the same request."""
 
 
 class View(Protocol):
@@ -29,6 +44,6 @@ class View(Protocol):
         ...
 
 
-def no_tokens(_pod: core.Pod, _account: core.ServiceAccount) -> str:
+def no_tokens(_pod: core.Pod, _account: core.ServiceAccount, _request: TokenRequest) -> str:
     """Give no pod a token."""
     return ""

@@ -66,6 +66,7 @@ class Bridge:
             group.create_task(self._listen(), name="bridge bus")
             group.create_task(self._publisher.run(), name="bridge desired")
             group.create_task(self._refusals.work(), name="bridge refusals")
+            group.create_task(self.recipient.mirrors.work(), name="bridge mirrors")
             for number in range(loop_reported.WORKERS):
                 group.create_task(self.recipient.work(), name=f"bridge reported {number}")
 

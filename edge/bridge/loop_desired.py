@@ -10,16 +10,15 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 
 from edge import logs
-from edge.api import core, discovery, meta
-from edge.bridge import desired, interface, publications, surroundings
-from edge.bridge.publications import ClusterKey, IndexKey, Key, PodKey, ServiceKey
+from edge.api import core, discovery, local_volumes, meta, mirror_pods, runtime_classes
+from edge.bridge import desired, interface, pod_tokens, publications, renewals, surroundings, volumes
+from edge.bridge.publications import ClusterKey, IndexKey, Key, PodKey, ServiceKey, VolumesKey
 from edge.bus import interface as bus_interface
 from edge.bus import messages
-from edge.clock import Clock
+from edge.clock import Clock, wait
 
 # Messages handed to the bus at a time; it lets about as many be on their way.
 BATCH = 50
-TOKEN_CHECK_SECONDS = 24 * 3600.0
 
 log = logs.get("bridge")
 Refused = Callable[[core.Pod, str], None]
@@ -46,16 +45,14 @@ class Publisher:
         self._wake = asyncio.Event()
         self._tell_refused = refused
         self._refused: set[str] = set()
-        self._tokens_checked = clock.monotonic()
+        self._renewals = renewals.Renewals()
 
     async def run(self) -> None:
         """Publish until cancelled."""
         self.everything()
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._clock.monotonic() - self._tokens_checked > TOKEN_CHECK_SECONDS:
-                self.everything()
+            await wait(self._wake, self._clock, self._renewals.seconds(self._clock.now()))
+            self._state.dirty.update(self._renewals.due(self._clock.now()))
             if not self._bus.connected:
                 continue  # The next connection marks everything again.
             try:
@@ -77,17 +74,17 @@ class Publisher:
 
     def everything(self) -> None:
         """Look at every object again."""
-        self._tokens_checked = self._clock.monotonic()
         self._pods.clear()
         for pod in self._view.all(core.Pod):
             self._note(pod)
         dirty = self._state.dirty
         dirty.add(ClusterKey())
         dirty.update(ServiceKey(s.metadata.namespace, s.metadata.name) for s in self._view.all(core.Service))
-        dirty.update(IndexKey(node.metadata.name) for node in self._view.all(core.Node))
-        for node, pods in self._pods.items():
-            dirty.add(IndexKey(node))
-            dirty.update(PodKey(node, uid) for uid in pods)
+        for node in self._view.all(core.Node):
+            dirty.update((IndexKey(node.metadata.name), VolumesKey(node.metadata.name)))
+        for name, pods in self._pods.items():
+            dirty.add(IndexKey(name))
+            dirty.update(PodKey(name, uid) for uid in pods)
         dirty.update(key for topic in self._state.held if (key := publications.key_of(topic)) is not None)
         self._wake.set()
 
@@ -105,14 +102,18 @@ class Publisher:
                 if isinstance(subject, core.Service) and (old is None or new is None):
                     self._state.dirty.add(ClusterKey())
             case discovery.EndpointSlice():
-                for piece in (old, new):
-                    if piece is not None and (name := piece.metadata.labels.get(surroundings.SERVICE_LABEL)):
-                        self._state.dirty.add(ServiceKey(subject.metadata.namespace, name))
+                names = (piece.metadata.labels.get(surroundings.SERVICE_LABEL) for piece in (old, new) if piece)
+                self._state.dirty.update(ServiceKey(subject.metadata.namespace, name) for name in names if name)
             case core.ConfigMap() | core.Secret():
                 if not desired.same_content(old, new):
                     self._reference_changed(subject)
             case core.ServiceAccount():
                 self._reference_changed(subject)
+            case runtime_classes.RuntimeClass():
+                self._state.dirty.update(PodKey(pod.spec.node_name, pod.metadata.uid)
+                                         for pod in desired.of_class(subject, self._view.all(core.Pod)))
+            case _:
+                self._volumes_changed(old, new)
         if len(self._state.dirty) != before:
             self._wake.set()
 
@@ -125,7 +126,8 @@ class Publisher:
             self._state.dirty.add(PodKey(new.spec.node_name, new.metadata.uid))
 
     def _note(self, pod: core.Pod) -> None:
-        if pod.spec.node_name:
+        # A mirror pod only shows what its node runs by itself.
+        if pod.spec.node_name and not mirror_pods.is_mirror(pod):
             place = (pod.metadata.namespace, pod.metadata.name)
             self._pods.setdefault(pod.spec.node_name, {})[pod.metadata.uid] = place
 
@@ -140,6 +142,17 @@ class Publisher:
                     or (isinstance(subject, core.ServiceAccount) and name == desired.service_account(pod))):
                 self._state.dirty.add(PodKey(pod.spec.node_name, pod.metadata.uid))
 
+    def _volumes_changed(self, *states: meta.Object | None) -> None:
+        for state in states:
+            if isinstance(state, core.PersistentVolumeClaim | core.PersistentVolume):
+                self._state.dirty.update(PodKey(pod.spec.node_name, pod.metadata.uid)
+                                         for pod in volumes.pods_of(state, self._view))
+            volume = state
+            if isinstance(state, core.PersistentVolumeClaim):
+                volume = self._view.get(core.PersistentVolume, state.spec.volume_name or local_volumes.name_of(state))
+            if isinstance(volume, core.PersistentVolume) and (node := volumes.node_of(volume, self._view)):
+                self._state.dirty.add(VolumesKey(node))
+
     async def _round(self) -> None:
         keys = self._state.take()
         slices = self._slices(keys)
@@ -150,6 +163,7 @@ class Publisher:
             key.node for key in self._state.dirty if isinstance(key, IndexKey)}
         self._state.dirty -= {IndexKey(node) for node in nodes}
         await self._publish_all([IndexKey(node) for node in sorted(nodes)], slices)
+        await self._publish_all([key for key in keys if isinstance(key, VolumesKey)], slices)
         await self._clear([key for key in keys if isinstance(key, PodKey) and self._pod(key) is None])
 
     async def _publish_all(self, keys: Sequence[Key], slices: dict[tuple[str, str], list[discovery.EndpointSlice]],
@@ -171,6 +185,8 @@ class Publisher:
                     return  # cleared after the index
             case IndexKey():
                 rendered = self._render_index(key)
+            case VolumesKey(node):
+                rendered = volumes.message(node, self._epoch, self._view)
             case ServiceKey():
                 rendered = self._render_service(key, slices.get((key.namespace, key.name), []))
             case ClusterKey():
@@ -217,15 +233,19 @@ class Publisher:
         pod = self._pod(key)
         revisions = self._revisions.setdefault(key.node, {})
         if pod is None:
+            self._renewals.note(key, None)
             self._pods.get(key.node, {}).pop(key.uid, None)
             if revisions.pop(key.uid, None) is not None:
                 self._state.dirty.add(IndexKey(key.node))
             return None
         namespace, found = pod.metadata.namespace, desired.references(pod)
         account = self._view.get(core.ServiceAccount, desired.service_account(pod), namespace)
-        token = self._tokens(pod, account) if account is not None and desired.wants_token(pod, account) else ""
+        node = self._view.get(core.Node, key.node)
+        held = pod_tokens.tokens(pod, account, node, self._clock.now(), self._tokens)
+        self._renewals.note(key, held.due)
         message = desired.pod_message(pod, self._named(core.ConfigMap, found.config_maps, namespace),
-                                      self._named(core.Secret, found.secrets, namespace), token)
+                                      self._named(core.Secret, found.secrets, namespace), held.account,
+                                      volumes.of_claims(pod, self._view), self._handler(pod), held.volumes)
         if revisions.get(key.uid) != message.revision:
             revisions[key.uid] = message.revision
             self._state.dirty.add(IndexKey(key.node))
@@ -234,6 +254,11 @@ class Publisher:
     def _named(self, kind: type[interface.O], names: Iterable[str], namespace: str) -> dict[str, interface.O]:
         found = ((name, self._view.get(kind, name, namespace)) for name in names)
         return {name: obj for name, obj in found if obj is not None}
+
+    def _handler(self, pod: core.Pod) -> str:
+        name = pod.spec.runtime_class_name
+        found = self._view.get(runtime_classes.RuntimeClass, name) if name else None
+        return found.handler if found is not None else name
 
     def _render_index(self, key: IndexKey) -> messages.DesiredIndex | None:
         revisions = self._revisions.get(key.node, {})

@@ -7,14 +7,15 @@ logged once for each branch of the topics.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from dataclasses import dataclass
 
 import msgspec
 
 from edge import logs
-from edge.api import coordination, core, errors, meta
-from edge.bridge import inbox, interface, reported, sequence, surroundings
+from edge.api import coordination, core, errors, meta, mirror_pods
+from edge.bridge import inbox, interface, loop_mirrors, reported, sequence, surroundings, volumes
 from edge.bus import interface as bus_interface
 from edge.bus import messages, topics
 from edge.client.interface import Client
@@ -51,6 +52,7 @@ Key = NodeKey | PodKey | EventKey
 _HOPELESS = (errors.Invalid, errors.BadRequest, errors.Forbidden, errors.TooLarge)
 _KINDS: dict[str, type[messages.Reported]] = {
     "reported/pods": messages.ReportedPod, "reported/node": messages.ReportedNode, "heartbeat": messages.Heartbeat,
+    "reported/static": messages.ReportedStatic, "reported/volumes": messages.ReportedVolumes,
     "state": messages.NodeState, "events": messages.ReportedEvent}
 
 
@@ -77,6 +79,8 @@ class Recipient:
         self._reports: dict[str, messages.ReportedNode] = {}
         self._states: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
+        self.mirrors = loop_mirrors.Mirrors(view, client, clock, ids, lambda node, report: self._put(
+            PodKey(node, report.namespace, report.name), "pod", report))
 
     def take(self, message: bus_interface.Message) -> None:
         """Check a message and put it in line."""
@@ -96,14 +100,19 @@ class Recipient:
         if isinstance(content, messages.NodeState):
             self._put(NodeKey(topic.node), "state", content)
             return
-        if problem := self._foreign(topic, content):
+        static = isinstance(content, messages.ReportedPod) and self.mirrors.runs(topic.node, content)
+        if not static and (problem := self._foreign(topic, content)):
             self._refuse(topic.branch, message.topic, problem)
             return
         if late := self._sequences.accept(topic.node, message.topic, content.boot_id, content.sequence):
             self._refuse(topic.branch, message.topic, late)
             return
         match content:
+            case messages.ReportedStatic():
+                self.mirrors.reported(topic.node, content)
             case messages.ReportedPod():
+                if static:
+                    self.mirrors.note(topic.node, content)
                 self._put(PodKey(topic.node, content.namespace, content.name), "pod", content)
             case messages.ReportedEvent():
                 self._put(EventKey(topic.node), f"{content.boot_id}/{content.sequence}", content)
@@ -112,6 +121,7 @@ class Recipient:
 
     def changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         """Take note of a change in the view."""
+        self.mirrors.changed(old, new)
         subject = new if new is not None else old
         assert subject is not None
         written = self._written.get(subject.metadata.uid)
@@ -171,7 +181,7 @@ class Recipient:
         if content.uid != topic.name:
             return "topic and message name different pods"
         pod = self._view.get(core.Pod, content.name, content.namespace)
-        if pod is None or pod.metadata.uid != content.uid:
+        if pod is None or not mirror_pods.is_of(pod, content.uid):
             return "no such pod"
         return "" if pod.spec.node_name == topic.node else "the pod is not bound to the node that speaks of it"
 
@@ -191,6 +201,8 @@ class Recipient:
                 await self._apply_state(name, content.state)
             case NodeKey(name), messages.Heartbeat():
                 await self._apply_heartbeat(name, content)
+            case NodeKey(name), messages.ReportedVolumes():
+                await self._apply_volumes(name, content)
             case PodKey(node, namespace, name), messages.ReportedPod():
                 await self._apply_pod(node, namespace, name, content)
             case EventKey(node), messages.ReportedEvent():
@@ -278,6 +290,9 @@ class Recipient:
                     case reported.UpdatePodStatus(pod):
                         self._keep(await self._client.update_status(pod))
                     case reported.DeletePod():
+                        if action.last is not None:
+                            with contextlib.suppress(*_HOPELESS):
+                                self._keep(await self._client.update_status(action.last))
                         await self._client.delete(core.Pod, action.name, action.namespace, uid=action.uid,
                                                   grace_period_seconds=0)
                     case reported.Ignore(reason):
@@ -287,10 +302,19 @@ class Recipient:
                 existing = await self._fresh(core.Pod, name, namespace)
         raise errors.Conflict(f"pod {namespace}/{name} keeps changing")
 
+    async def _apply_volumes(self, node: str, report: messages.ReportedVolumes) -> None:
+        """Let volumes go whose directories are gone. One that has just changed is looked at again a moment later."""
+        for volume in volumes.let_go(node, report, self._view):
+            with contextlib.suppress(errors.NotFound):
+                await self._client.patch(core.PersistentVolume, volume.metadata.name, "",
+                                         volumes.without_finalizer(volume))
+            log.info("local volume removed", node=node, volume=volume.metadata.name)
+
     async def _apply_event(self, node: str, report: messages.ReportedEvent) -> None:
         pod = self._view.get(core.Pod, report.name, report.namespace) if report.uid else None
         known = self._view.get(core.Node, node)
-        about = reported.involved(node, report, pod, known.metadata.uid if known is not None else "")
+        about = self.mirrors.about(node, report) or reported.involved(
+            node, report, pod, known.metadata.uid if known is not None else "")
         if isinstance(about, reported.Ignore):
             self.refused[f"events: {about.reason}"] += 1
             return
@@ -328,6 +352,7 @@ class Recipient:
         if self._states.get(name, "online") != "online":
             self._reports.pop(name, None)
             self._states.pop(name, None)
+            self.mirrors.forget(name)
             self._sequences.forget(name)
 
 

@@ -23,6 +23,11 @@ class IndexKey:
 
 
 @dataclass(frozen=True, slots=True)
+class VolumesKey:
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class ServiceKey:
     namespace: str
     name: str
@@ -33,7 +38,7 @@ class ClusterKey:
     pass
 
 
-Key = PodKey | IndexKey | ServiceKey | ClusterKey
+Key = PodKey | IndexKey | VolumesKey | ServiceKey | ClusterKey
 
 
 def topic_of(key: Key) -> str:
@@ -43,6 +48,8 @@ def topic_of(key: Key) -> str:
             return topics.desired_pod(node, uid)
         case IndexKey(node):
             return topics.desired_index(node)
+        case VolumesKey(node):
+            return topics.desired_volumes(node)
         case ServiceKey(namespace, name):
             return topics.service(namespace, name)
         case ClusterKey():
@@ -59,6 +66,8 @@ def key_of(topic: str) -> Key | None:
             return PodKey(parsed.node, parsed.name)
         case "desired/index":
             return IndexKey(parsed.node)
+        case "desired/volumes":
+            return VolumesKey(parsed.node)
         case "cluster/services":
             namespace, _, name = parsed.name.partition("/")
             return ServiceKey(namespace, name)
@@ -95,7 +104,7 @@ class Publications:
 
         The list of services comes before new ones: a node that hears the old list last would drop them.
         """
-        order = {ClusterKey: 0, ServiceKey: 1, PodKey: 2, IndexKey: 3}
+        order = {ClusterKey: 0, ServiceKey: 1, PodKey: 2, IndexKey: 3, VolumesKey: 4}
         keys = sorted(self.dirty, key=lambda key: order[type(key)])
         self.dirty = set()
         return keys

@@ -12,7 +12,7 @@ from datetime import datetime
 
 import msgspec
 
-from edge.api import coordination, core, meta, quantity
+from edge.api import coordination, core, meta, mirror_pods, quantity
 from edge.bridge import surroundings
 from edge.bus import messages
 
@@ -49,11 +49,12 @@ class UpdatePodStatus:
 
 @dataclass(frozen=True, slots=True)
 class DeletePod:
-    """Delete for good: nothing of the pod is left on its node."""
+    """Delete for good: nothing of the pod is left on its node. `last` has its final status, where it is not known."""
 
     namespace: str
     name: str
     uid: str
+    last: core.Pod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +125,33 @@ def pod(sender: str, report: messages.ReportedPod, existing: core.Pod | None, no
         existing: the pod of that namespace and name.
         now: time of the conditions that have changed.
     """
-    if existing is None or existing.metadata.uid != report.uid:
+    if existing is None or not mirror_pods.is_of(existing, report.uid):
         return Ignore("no such pod")
     if existing.spec.node_name != sender:
         return Ignore("the pod is not bound to the node that speaks of it")
-    if report.terminated and existing.metadata.deletion_timestamp:
-        return DeletePod(existing.metadata.namespace, existing.metadata.name, existing.metadata.uid)
     before = existing.status
+    if report.terminated and existing.metadata.deletion_timestamp and not mirror_pods.is_mirror(existing):
+        # Whoever counts pods by how they ended reads that from the last state of the object.
+        tells = before.phase not in FINISHED and report.status.phase in FINISHED
+        last = msgspec.structs.replace(existing, status=_pod_status(report.status, before, now)) if tells else None
+        return DeletePod(existing.metadata.namespace, existing.metadata.name, existing.metadata.uid, last)
     if before.phase in FINISHED and report.status.phase != before.phase:
         return Ignore("a finished pod stays finished")
-    addresses = tuple(entry for entry in report.status.pod_ips if surroundings.is_address(entry.ip))
-    status = msgspec.structs.replace(
-        report.status, pod_ip=addresses[0].ip if addresses else _address_or_none(report.status.pod_ip),
-        pod_ips=addresses, host_ip=_address_or_none(report.status.host_ip),
-        conditions=merge_conditions(before.conditions, report.status.conditions, now),
-        qos_class=report.status.qos_class or before.qos_class,
-        start_time=report.status.start_time or before.start_time,
-        nominated_node_name=before.nominated_node_name)
+    status = _pod_status(report.status, before, now)
     if status == before:
         return Ignore("nothing has changed")
     return UpdatePodStatus(msgspec.structs.replace(existing, status=status))
+
+
+def _pod_status(told: core.PodStatus, before: core.PodStatus, now: datetime) -> core.PodStatus:
+    """Return what a node says of a pod, with what only the server knows."""
+    addresses = tuple(entry for entry in told.pod_ips if surroundings.is_address(entry.ip))
+    return msgspec.structs.replace(
+        told, pod_ip=addresses[0].ip if addresses else _address_or_none(told.pod_ip),
+        pod_ips=addresses, host_ip=_address_or_none(told.host_ip),
+        conditions=merge_conditions(before.conditions, told.conditions, now),
+        qos_class=told.qos_class or before.qos_class, start_time=told.start_time or before.start_time,
+        nominated_node_name=before.nominated_node_name)
 
 
 def lease(name: str, existing: coordination.Lease | None, now: datetime) -> coordination.Lease:

@@ -35,11 +35,30 @@ class DesiredIndex(Struct, kw_only=True):
     pods: tuple[PodRef, ...] = ()
 
 
+class PodToken(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A token of a pod's service account, by what a projected volume asks for. `repr` does not show it."""
+
+    audience: str = ""
+    expiration_seconds: int = 3600
+    token: str = ""
+
+    def __repr__(self) -> str:
+        return f"PodToken(audience={self.audience!r}, expiration_seconds={self.expiration_seconds})"
+
+
+class Withheld(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a card does not keep of a pod: the values of Secrets, by their names, and every token."""
+
+    secrets: tuple[str, ...] = ()
+    account: bool = False
+    """Whether there is a `service_account_token`."""
+
+
 class DesiredPod(Struct, kw_only=True):
     """A pod with everything it needs. A set `pod.metadata.deletion_timestamp` means: stop it, then report it gone.
 
     `config_maps` and `secrets` are those the pod names, by name; a missing one is simply not there, and the agent
-    waits for it unless the pod says it is optional. `revision` changes whenever anything in here does.
+    waits for it unless the pod says it is optional. `revision` changes whenever anything in here but `tokens` does.
     """
 
     revision: str
@@ -47,7 +66,26 @@ class DesiredPod(Struct, kw_only=True):
     config_maps: dict[str, core.ConfigMap] = {}
     secrets: dict[str, core.Secret] = {}
     service_account_token: str = ""
-    """For the pod's /var/run/secrets/kubernetes.io/serviceaccount; empty where there is none."""
+    """For a pod whose spec has no volume for it, as those made by older servers; empty where there is none."""
+    tokens: tuple[PodToken, ...] = ()
+    """Of the pod's service account, for its projected volumes. They are renewed without a new `revision`."""
+    claims: dict[str, core.PersistentVolume] = {}
+    """By claim name, the volumes that are bound to the claims the pod names; an unbound claim is not there. The claim
+    of a generic ephemeral volume is `<pod>-<volume>`."""
+    runtime_handler: str = ""
+    """Of the pod's RuntimeClass; the class's name where there is no such class."""
+    withheld: Withheld | None = None
+    """Never sent. The agent sets it on a pod that it knows from its card alone."""
+
+
+class DesiredVolumes(Struct, kw_only=True):
+    """Local volumes whose directories the node shall remove, by name; retained while there are any.
+
+    A directory that is not named here stays: nothing is ever removed because a message is missing.
+    """
+
+    epoch: str
+    removed: tuple[str, ...] = ()
 
 
 class ServiceMessage(Struct, kw_only=True):
@@ -94,6 +132,18 @@ class ReportedNode(Reported, kw_only=True):
     annotations: dict[str, str] = {}
     taints: tuple[core.Taint, ...] = ()
     """Taints the node registers with (once, when its Node object is made)."""
+
+
+class ReportedVolumes(Reported, kw_only=True):
+    """Answers DesiredVolumes: those of the named volumes of which the node has no directory (any more)."""
+
+    removed: tuple[str, ...] = ()
+
+
+class ReportedStatic(Reported, kw_only=True):
+    """All pods the node runs by itself, from files of its own. The server shows each as a mirror pod."""
+
+    pods: tuple[core.Pod, ...] = ()
 
 
 class Heartbeat(Reported, kw_only=True):

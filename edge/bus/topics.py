@@ -24,12 +24,24 @@ def desired_pod(node: str, uid: str) -> str:
     return f"{ROOT}/nodes/{node}/desired/pods/{uid}"
 
 
+def desired_volumes(node: str) -> str:
+    return f"{ROOT}/nodes/{node}/desired/volumes"
+
+
+def reported_volumes(node: str) -> str:
+    return f"{ROOT}/nodes/{node}/reported/volumes"
+
+
 def reported_pod(node: str, uid: str) -> str:
     return f"{ROOT}/nodes/{node}/reported/pods/{uid}"
 
 
 def reported_node(node: str) -> str:
     return f"{ROOT}/nodes/{node}/reported/node"
+
+
+def reported_static(node: str) -> str:
+    return f"{ROOT}/nodes/{node}/reported/static"
 
 
 def heartbeat(node: str) -> str:
@@ -54,8 +66,9 @@ def agent_subscriptions(node: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A parsed topic. `branch` is one of desired/index, desired/pods, reported/pods, reported/node, heartbeat, state,
-    events, cluster/nodes, cluster/services; `name` the pod uid or `namespace/name` of a service."""
+    """A parsed topic. `branch` is one of desired/index, desired/pods, desired/volumes, reported/pods, reported/node,
+    reported/static, reported/volumes, heartbeat, state, events, cluster/nodes, cluster/services; `name` the pod uid or
+    `namespace/name` of a service."""
 
     branch: str
     node: str = ""
@@ -71,10 +84,12 @@ def parse(topic: str) -> Topic | None:
             return Topic("cluster/services", name=f"{namespace}/{name}")
         case ["edge", "v1", "nodes", node, "desired", "index"] if node:
             return Topic("desired/index", node)
+        case ["edge", "v1", "nodes", node, "desired" | "reported" as side, "volumes"] if node:
+            return Topic(f"{side}/volumes", node)
         case ["edge", "v1", "nodes", node, "desired" | "reported" as side, "pods", uid] if node and uid:
             return Topic(f"{side}/pods", node, uid)
-        case ["edge", "v1", "nodes", node, "reported", "node"] if node:
-            return Topic("reported/node", node)
+        case ["edge", "v1", "nodes", node, "reported", "node" | "static" as what] if node:
+            return Topic(f"reported/{what}", node)
         case ["edge", "v1", "nodes", node, "heartbeat" | "state" | "events" as branch] if node:
             return Topic(branch, node)
         case _:

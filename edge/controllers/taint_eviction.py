@@ -8,12 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from edge.api import core, meta, placement, times
+from edge.api import core, meta, mirror_pods, placement, times
 from edge.controllers import indexes, interface, plan, pods
 from edge.controllers.settings import Settings
-
-MIRROR = "kubernetes.io/config.mirror"
-
 
 OWN_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
@@ -53,7 +50,7 @@ def reconcile(key: interface.Key, view: interface.View, now: datetime, started: 
     pod = view.get(core.Pod, key.name, key.namespace)
     node = view.get(core.Node, pod.spec.node_name) if pod is not None and pod.spec.node_name else None
     if pod is None or node is None or pod.metadata.deletion_timestamp is not None or pods.is_finished(pod) \
-            or MIRROR in pod.metadata.annotations:
+            or mirror_pods.is_mirror(pod):
         return plan.Plan()
     trial = startup_seconds - abs((now - started).total_seconds()) if started is not None else 0.0
     taints = tuple(taint for taint in _evicting(node)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 COMMANDS = {
-    "image": "Load container images on the nodes, list them.",
+    "image": "Load container images on the nodes; list, remove and prune them.",
     "token": "Create, list and delete the tokens machines join with.",
     "lab": "A whole rack on this machine, in network namespaces.",
     "version": "Show the versions of edgectl and of the rack.",

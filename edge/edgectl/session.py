@@ -7,7 +7,7 @@ import json
 import os
 import ssl
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,11 @@ import yaml
 from edge.api import errors
 from edge.client import kubeconfig
 from edge.edgectl.failures import CtlError
+
+TIMEOUT_SECONDS = 120.0
+# A node answers an upload once the image is unpacked on its card.
+LONG_TIMEOUT_SECONDS = 1800.0
+PIECE_BYTES = 256 * 1024
 
 
 def default_path() -> Path:
@@ -38,7 +43,8 @@ class Session:
         self.server = access.server
         self.ca = access.ca
 
-    def request(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+    def request(self, method: str, path: str, body: Any = None,
+                timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         """Send one request with a JSON body and return the JSON answer.
 
         Raises:
@@ -46,18 +52,24 @@ class Session:
             CtlError: the server cannot be reached.
         """
         data = None if body is None else json.dumps(body).encode()
-        return self._send(method, path, data, {"Content-Type": "application/json"})
+        return self._send(method, path, data, {"Content-Type": "application/json"}, timeout_seconds)
 
-    def upload(self, path: str, chunks: Iterable[bytes], length: int) -> dict[str, Any]:
-        """POST a file and return the JSON answer. Raises as `request` does."""
-        headers = {"Content-Type": "application/x-tar", "Content-Length": str(length)}
-        return self._send("POST", path, chunks, headers)
+    def upload(self, path: str, file: Path, sent: Callable[[int], None]) -> dict[str, Any]:
+        """POST a file and return the JSON answer; `sent` hears of each piece. Raises as `request` does."""
+        headers = {"Content-Type": "application/x-tar", "Content-Length": str(file.stat().st_size)}
+        return self._send("POST", path, _pieces(file, sent), headers, LONG_TIMEOUT_SECONDS)
 
-    def _send(self, method: str, path: str, body: bytes | Iterable[bytes] | None,
-              headers: dict[str, str]) -> dict[str, Any]:
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context, timeout=120)
+    def _send(self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str],
+              timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context,
+                                                 timeout=timeout_seconds)
         try:
-            connection.request(method, path, body=body, headers=self._headers | headers)
+            try:
+                connection.request(method, path, body=body, headers=self._headers | headers)
+            except (BrokenPipeError, ConnectionResetError):
+                # Whoever refuses a large body may answer and hang up before it has come.
+                if body is None or connection.sock is None:
+                    raise
             response = connection.getresponse()
             content = response.read()
         except ssl.SSLCertVerificationError as error:
@@ -84,6 +96,13 @@ def open_session(path: Path | None, context: str | None) -> Session:
                        "`edgectl lab up` writes one for a rack on this machine") from error
     except (OSError, kubeconfig.KubeconfigError, yaml.YAMLError) as error:
         raise CtlError(f"{path}: {error}") from error
+
+
+def _pieces(path: Path, sent: Callable[[int], None]) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
+            sent(len(piece))
 
 
 def _with_files(access: kubeconfig.Access, directory: Path) -> kubeconfig.Access:

@@ -140,6 +140,11 @@ def prepare(spec: dict[str, object], directory: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch()
         _run("mount", "--bind", str(source), str(target))
+    # Local volumes have the same path on every machine, and are on each one's own card.
+    volumes = Path("/var/lib/edge/volumes")
+    for path in (volumes, directory / "data" / "volumes"):
+        path.mkdir(parents=True, exist_ok=True)
+    _run("mount", "--bind", str(directory / "data" / "volumes"), str(volumes))
     _run("hostname", str(spec["name"]))
     _run("ip", "link", "set", "lo", "up")
 

@@ -11,6 +11,8 @@ from edge.lab.topology import Lab, Machine, Service
 PODMAN_SOCKET = "/run/podman/podman.sock"
 CPU_MILLI = 2000
 MEMORY_BYTES = 2 * 1024**3
+# The machines share the disk of the one they run on: how full that is, is its owner's business.
+EVICTION = '{ "memory.available" = "100Mi" }'
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,8 @@ def files(lab: Lab, name: str, storage_driver: str) -> tuple[File, ...]:
     """Return the files the machine starts with. Secrets (token, kubeconfig) are put there when they exist."""
     etc = lab.directory(name) / "etc"
     storage = (File(etc / "containers.conf", _CONTAINERS_CONF),
-               File(etc / "storage.conf", _storage(lab.directory(name) / "data/containers", storage_driver)))
+               File(etc / "storage.conf", _storage(lab.directory(name) / "data/containers", storage_driver)),
+               File(etc / "registries.conf", _REGISTRIES_CONF))
     match name:
         case "home":
             return (File(etc / "dnsmasq.conf", _HOME_DNS),
@@ -99,6 +102,7 @@ no-hosts
 domain-needed
 local=/home/
 host-record=router.home,internet.home,{topology.HOME_ROUTER}
+host-record=registry.home,{topology.HOME_ROUTER}
 host-record=master.home,{topology.MASTER_UPLINK}
 host-record=laptop.home,{topology.LAPTOP}
 """
@@ -113,6 +117,12 @@ runtime = "crun"
 lock_type = "file"
 # Every exec leaves a monitor behind for this many seconds (300 by default); probes would pile them up.
 exit_command_delay = 10
+"""
+
+# Whoever runs a registry at home for a try has no certificate for it.
+_REGISTRIES_CONF = """[[registry]]
+location = "registry.home:5000"
+insecure = true
 """
 
 # /etc/resolv.conf is written in place: it is a bind mount of the machine's own file.
@@ -178,12 +188,15 @@ def _agent(lab: Lab, name: str) -> str:
 interface = "eth0"
 data_dir = "{directory / 'data/agent'}"
 log_dir = "{directory / 'log/pods'}"
+static_pod_dir = "{directory / 'etc/manifests'}"
 podman_socket = "{PODMAN_SOCKET}"
+storage_dir = "{directory / 'data/containers'}"
 bootstrap_token_file = "{directory / 'etc/bootstrap-token'}"
 ca_cert_hash_file = "{directory / 'etc/ca-cert-hash'}"
 cgroup_parent = "{lab.cgroup(name)}"
 cpu_milli = {CPU_MILLI}
 memory_bytes = {MEMORY_BYTES}
+eviction_hard = {EVICTION}
 taints = {taints}
 
 [labels]

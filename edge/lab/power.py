@@ -116,6 +116,7 @@ def _environment(directory: Path, cgroups: Cgroups) -> dict[str, str]:
     """Return what every program of the machine needs to find its own container storage."""
     return {"CONTAINERS_CONF": str(directory / "etc" / "containers.conf"),
             "CONTAINERS_STORAGE_CONF": str(directory / "etc" / "storage.conf"),
+            "CONTAINERS_REGISTRIES_CONF": str(directory / "etc" / "registries.conf"),
             "PYTHONUNBUFFERED": "1", "TMPDIR": "/tmp", "EDGE_CGROUPS": cgroups.mode}  # noqa: S108 - the machine's
 
 

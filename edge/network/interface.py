@@ -23,6 +23,8 @@ class HostPort:
     protocol: str
     address: str
     port: int
+    host_ip: str = ""
+    """The one address of the node it is open on; empty: all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,10 @@ class Network(Protocol):
         """Return the pod networks that exist, also those an earlier agent made."""
         ...
 
-    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str) -> Sandbox:
-        """Make the pod's namespace, its link to the bridge, address, default route and loopback."""
+    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str,
+                     sysctls: tuple[tuple[str, str], ...] = ()) -> Sandbox:
+        """Make the pod's namespace with these kernel settings, its link to the bridge, address, default route and
+        loopback."""
         ...
 
     async def detach(self, pod_uid: str) -> None:

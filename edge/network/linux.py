@@ -22,6 +22,9 @@ NAMESPACES = Path("/run/netns")
 LINKS = Path("/proc/sys/net/ipv4/conf")
 """Names every link of the namespace we are in; /sys/class/net shows the one it was mounted in."""
 SYSCTLS = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/send_redirects": "0"}
+POD_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
+"""A pod is alone in its namespace: its programs need no rights for port 80 and for ping."""
+SET_SYSCTLS = 'while [ $# -gt 0 ]; do printf "%s\\n" "$2" >"/proc/sys/$1" || exit 1; shift 2; done'
 
 
 class LinuxNetwork:
@@ -34,13 +37,16 @@ class LinuxNetwork:
     async def sandboxes(self) -> tuple[Sandbox, ...]:
         return tuple((await self._sandboxes()).values())
 
-    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str) -> Sandbox:
+    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str,
+                     sysctls: tuple[tuple[str, str], ...] = ()) -> Sandbox:
         known = await self._sandboxes()
         if pod_uid in known:
             return known[pod_uid]
         name, link = PREFIX + pod_uid, link_name(pod_uid)
         await self._remove(pod_uid)
         try:
+            await _run("ip", "netns", "add", name)
+            await _run("ip", "netns", "exec", name, "sh", "-c", SET_SYSCTLS, "sh", *_settings(dict(sysctls)))
             await self._attach(name, link, address, prefix_length, gateway)
         except NetworkFailure:
             # Nobody would take a half made one away when the pod is deleted before the next attempt.
@@ -50,7 +56,6 @@ class LinuxNetwork:
         return sandbox
 
     async def _attach(self, name: str, link: str, address: str, prefix_length: int, gateway: str) -> None:
-        await _run("ip", "netns", "add", name)
         await _run("ip", "-batch", "-", text=(
             f"link add name {link} type veth peer name eth0 netns {name}\n"
             f"link set dev {link} master {BRIDGE} up\n"
@@ -142,6 +147,12 @@ async def _address_in(namespace: str) -> str:
         return ""  # half made: the agent died between its steps
     entries = [entry for link in shown for entry in link.get("addr_info", [])]
     return str(entries[0]["local"]) if entries else ""
+
+
+def _settings(sysctls: dict[str, str]) -> tuple[str, ...]:
+    """Return the files of a new namespace and what goes into them; in a name with dots, a slash is a dot of a part."""
+    names = str.maketrans("./", "/.")
+    return tuple(word for name, value in (POD_SYSCTLS | sysctls).items() for word in (name.translate(names), value))
 
 
 def _sysctl(name: str, value: str) -> None:

@@ -58,8 +58,7 @@ def render(services: Iterable[topology.Service], node_name: str, host_ports: Ite
         _map("silent-ips", "ipv4_addr . inet_proto . inet_service : verdict",
              _first((f"{address} . {p.protocol} . {p.port.port}", "goto refuse")
                     for p in silent for address in _all_of(p))),
-        _map("host-ports", "inet_proto . inet_service : ipv4_addr . inet_service",
-             _first(sorted((f"{h.protocol.lower()} . {h.host_port}", f"{h.address} . {h.port}") for h in host_ports))),
+        *_host_ports(tuple(host_ports)),
         _set("hairpins", "ipv4_addr . ipv4_addr",
              sorted({f"{address} . {address}" for p in served for address, _ in p.port.backends})),
         *(chain for port in served for chain in _chains(port)),
@@ -67,6 +66,16 @@ def render(services: Iterable[topology.Service], node_name: str, host_ports: Ite
         "}",
     ]
     return "\n".join(parts) + "\n"
+
+
+def _host_ports(ports: tuple[HostPort, ...]) -> tuple[str, str]:
+    """Return the maps of the ports that are open on every address of the node, and of those that are open on one."""
+    everywhere = sorted((f"{port.protocol.lower()} . {port.host_port}", f"{port.address} . {port.port}")
+                        for port in ports if not port.host_ip)
+    bound = sorted((f"{port.host_ip} . {port.protocol.lower()} . {port.host_port}", f"{port.address} . {port.port}")
+                   for port in ports if port.host_ip)
+    return (_map("host-ports", "inet_proto . inet_service : ipv4_addr . inet_service", _first(everywhere)),
+            _map("bound-host-ports", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service", _first(bound)))
 
 
 def _ports(services: Iterable[topology.Service], node_name: str) -> list[_Port]:
@@ -156,6 +165,7 @@ _FIXED = """  chain refuse {{
   chain services {{
     ip daddr . meta l4proto . th dport vmap @service-ips
     ip daddr != 127.0.0.0/8 fib daddr type local meta l4proto . th dport vmap @node-ports
+    ip daddr != 127.0.0.0/8 fib daddr type local dnat ip to ip daddr . meta l4proto . th dport map @bound-host-ports
     ip daddr != 127.0.0.0/8 fib daddr type local dnat ip to meta l4proto . th dport map @host-ports
   }}
   chain prerouting {{

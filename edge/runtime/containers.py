@@ -5,6 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from edge.runtime.confinement import Confinement
+
+STOP_SIGNAL = "STOPSIGNAL"
+"""Stands for the signal the image asks for; SIGTERM where it does not."""
+
 
 class State(Enum):
     """The life of a container as the agent needs it. Every engine state maps to one of these in one function."""
@@ -48,6 +53,10 @@ class Image:
     size_bytes: int = 0
     architecture: str = ""
     digests: tuple[str, ...] = ()
+    containers: int = 0
+    """How many containers of the engine were made from it, those that have ended included."""
+    user: str | None = None
+    """What its configuration says; None while nobody has asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +67,14 @@ class Mount:
     destination: str
     read_only: bool = False
     propagation: str = "rprivate"
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A device node of the host, and where the container has it: to read, to write and to make anew."""
+
+    source: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +104,12 @@ class ContainerSpec:
     cpu_request_milli: int = 0
     cpu_limit_milli: int = 0
     memory_limit_bytes: int = 0
+    pids_limit: int = 0
+    """0: the engine's own."""
+    oom_score: int = 0
+    """How ready the kernel is to kill its processes, -1000 to 1000."""
+    oom_group: bool = False
+    """Kill all its processes with one; of cgroup version 2 only."""
     stdin: bool = False
     stdin_once: bool = False
     tty: bool = False
@@ -100,8 +123,17 @@ class ContainerSpec:
     capabilities_drop: tuple[str, ...] = ()
     host_pid: bool = False
     host_ipc: bool = False
+    pid_namespace: str = ""
+    """Path of the process namespace to join; empty: one of its own."""
+    ipc_namespace: str = ""
+    """Likewise."""
+    rootfs: str = ""
+    """A directory of the host to run in, in place of an image."""
     sysctls: tuple[tuple[str, str], ...] = ()
-    devices: tuple[str, ...] = ()
+    devices: tuple[Device, ...] = ()
+    confinement: Confinement = Confinement()
+    labels: dict[str, str] = field(default_factory=dict)
+    """Further labels, which the engine keeps and lists."""
     annotations: dict[str, str] = field(default_factory=dict)
 
 
@@ -134,8 +166,32 @@ class NoSuchContainer(RuntimeFailure):
 
 
 class ImageNotFound(RuntimeFailure):
-    """The registry has no such image, or there is no registry."""
+    """The registry has no such image, or does not show it."""
+
+
+class RegistryDenied(ImageNotFound):
+    """The registry wants other credentials."""
+
+
+class RegistryUnavailable(RuntimeFailure):
+    """The registry cannot be reached, or cannot answer now."""
+
+
+class WrongArchitecture(RuntimeFailure):
+    """The registry has the image, but not for this machine."""
+
+
+class DiskFull(RuntimeFailure):
+    """There is no room for an image."""
+
+
+class ImageInUse(RuntimeFailure):
+    """A container was made from the image."""
 
 
 class InvalidImageName(RuntimeFailure):
     """The reference cannot be parsed."""
+
+
+class ImagesUnreadable(RuntimeFailure):
+    """The engine's list of images is broken, and no single image can be named as the reason."""

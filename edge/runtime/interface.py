@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Protocol
 
 from edge.runtime.containers import Container, ContainerSpec, Credentials, ExecResult, Image
@@ -46,13 +46,35 @@ class Runtime(Protocol):
         and also match an image loaded as `localhost/hello`."""
         ...
 
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> Image: ...
+    async def pull(self, reference: str, credentials: Credentials | None = None) -> Image:
+        """Fetch an image, also when it is here; cancelling gives it up. Raises one of the exceptions for images."""
+        ...
 
     async def load(self, archive: AsyncIterator[bytes]) -> tuple[str, ...]:
         """Load a `podman save`/`docker save` archive; return the names it had."""
         ...
 
-    async def remove_image(self, reference: str) -> None: ...
+    async def remove_image(self, reference: str, *, force: bool = False) -> None:
+        """Take a name from an image, and the image with its last name; by an id, all of it. One that is gone is no
+        error. Raises ImageInUse where containers were made from it; with `force` these are removed too."""
+        ...
+
+    async def image_user(self, image_id: str) -> str:
+        """Return whom an image runs as, such as `1000:1000` or `app`; empty for root. Raises ImageNotFound."""
+        ...
+
+    async def image_dir(self) -> str:
+        """Return the directory that images are kept in; empty when the engine does not say."""
+        ...
+
+    async def cgroup_manager(self) -> str:
+        """Return who makes the containers' control groups: `cgroupfs` or `systemd`."""
+        ...
+
+    async def layer_sizes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        """Return how many bytes each of these containers has written outside its mounts. The engine has to look at
+        every file for that; a container that is gone is left out."""
+        ...
 
     async def create(self, spec: ContainerSpec) -> str:
         """Create a container and return its id. A leftover of the same pod, name and attempt is replaced."""
@@ -61,7 +83,7 @@ class Runtime(Protocol):
     async def start(self, container_id: str) -> None: ...
 
     async def kill(self, container_id: str, signal: str) -> None:
-        """Send `SIGTERM`, `SIGKILL` ...; a container that has already ended is no error."""
+        """Send `SIGTERM`, `SIGKILL` ... or STOP_SIGNAL; a container that has already ended is no error."""
         ...
 
     async def remove(self, container_id: str) -> None:

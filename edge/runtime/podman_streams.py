@@ -1,4 +1,4 @@
-"""A command's or container's streams over a hijacked connection to Podman.
+"""Effects: a command's or container's streams over a hijacked connection to Podman.
 
 After the 101 the connection carries raw bytes: multiplexed frames (stream number, three zeros, length) without a
 terminal, plain bytes with one. aiohttp does not hand out such a connection, so the request head is written here.
@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import msgspec
 
 from edge.clock import Clock
+from edge.runtime import exec_errors
 from edge.runtime.containers import EngineAway, NoSuchContainer, RuntimeFailure
 
 CHUNK_BYTES = 32 * 1024
@@ -24,7 +25,7 @@ FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.01, 0.5
 
 
 class HijackedSession:
-    """An ExecSession over one connection."""
+    """An ExecSession over one connection; `program` is what was to be run, empty when nothing was."""
 
     def __init__(
         self,
@@ -34,8 +35,9 @@ class HijackedSession:
         tty: bool,
         resize: Callable[[int, int], Awaitable[None]],
         exit_code: Callable[[], Awaitable[int]],
+        program: str = "",
     ) -> None:
-        self._reader, self._writer, self._tty = reader, writer, tty
+        self._reader, self._writer, self._tty, self._program = reader, writer, tty, program
         self._resize, self._exit_code = resize, exit_code
         self._ended = asyncio.Event()
 
@@ -53,6 +55,16 @@ class HijackedSession:
         await self._resize(width, height)
 
     async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        first, failed = bool(self._program), False
+        async for stream, data in self._chunks():
+            if first and exec_errors.begins(data):
+                instead = exec_errors.words(data, self._program)
+                failed, data = instead is not None, instead or data
+            first = False
+            if not (failed and exec_errors.is_consequence(data)):
+                yield stream, data
+
+    async def _chunks(self) -> AsyncIterator[tuple[int, bytes]]:
         try:
             with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
                 while True:

@@ -41,28 +41,39 @@ class Reference:
         # A digest says exactly what is meant; Docker and Podman both refuse or ignore the tag beside it.
         return f"{host}/{path}@{self.digest}" if self.digest else f"{host}/{path}:{self.tag}"
 
+    @property
+    def repository(self) -> str:
+        """The full name without tag and digest."""
+        return self.within(DEFAULT_REGISTRY).removesuffix(f"@{self.digest}").removesuffix(f":{self.tag}")
+
 
 def parse(text: str) -> Reference:
     """Split a reference. Raises InvalidImageName."""
     if len(text) > 2 * LONGEST_NAME:
-        raise InvalidImageName(f'image name "{text[:32]}..." is too long')
+        raise InvalidImageName(f'couldn\'t parse image name "{text[:32]}...": it is too long')
     rest, _, digest = text.partition("@")
     if "@" in text and not _DIGEST.fullmatch(digest):
-        raise InvalidImageName(f'invalid digest in image name "{text}"')
+        raise _invalid(text, "invalid digest")
     registry = ""
     first, slash, remainder = rest.partition("/")
     if slash and ("." in first or ":" in first or first == LOCAL_REGISTRY or first != first.lower()):
         registry, rest = first, remainder
         if not _HOST.fullmatch(registry):
-            raise InvalidImageName(f'invalid registry in image name "{text}"')
+            raise _invalid(text, "invalid registry")
     path, colon, tag = rest.partition(":")
     if colon and not _TAG.fullmatch(tag):
-        raise InvalidImageName(f'invalid tag in image name "{text}"')
+        raise _invalid(text, "invalid tag")
     if not _PATH.fullmatch(path) or len(path) > LONGEST_NAME:
-        raise InvalidImageName(f'cannot parse image name "{text}"')
+        upper = path != path.lower() and _PATH.fullmatch(path.lower()) is not None
+        raise _invalid(text, f"repository name ({path}) must be lowercase" if upper else "")
     if registry == "index.docker.io":
         registry = DEFAULT_REGISTRY
     return Reference(registry, path, tag or ("" if digest else "latest"), digest)
+
+
+def _invalid(text: str, what: str) -> InvalidImageName:
+    """Return the error in Kubernetes' words."""
+    return InvalidImageName(f'couldn\'t parse image name "{text}": invalid reference format{what and f": {what}"}')
 
 
 def full_name(text: str) -> str:
@@ -72,12 +83,20 @@ def full_name(text: str) -> str:
 
 def find(text: str, images: tuple[Image, ...]) -> Image | None:
     """Return the image a reference (or an image id) stands for among those stored here. Raises InvalidImageName."""
+    found = lookup(text, images)
+    return found[0] if found is not None else None
+
+
+def lookup(text: str, images: tuple[Image, ...]) -> tuple[Image, str] | None:
+    """Return the image that `find` does, with the one of its names that was meant; empty for an id or a digest."""
     if match := _ID.fullmatch(text):
-        return next((image for image in images if image.id == match[1]), None)
+        return next(((image, "") for image in images if image.id == match[1]), None)
     reference = parse(text)
     for registry in (DEFAULT_REGISTRY, LOCAL_REGISTRY):
         name = reference.within(registry)
         for image in images:
-            if name in image.names or name in image.digests:
-                return image
+            if name in image.names:
+                return image, name
+            if name in image.digests:
+                return image, ""
     return None

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edge.api import core, quantity
-from edge.runtime.containers import ContainerSpec, Mount
+from edge.runtime.confinement import Confinement
+from edge.runtime.containers import ContainerSpec, Device, Mount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The devices a container gets."""
+
+    devices: tuple[Device, ...] = ()
+    groups: tuple[int, ...] = ()
+    """That may use them, for a container that does not run as root."""
+    env: tuple[tuple[str, str], ...] = ()
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +38,15 @@ class Resolved:
     netns_path: str = ""
     log_path: str = ""
     cgroup_parent: str = ""
+    devices: Given = Given()
+    image_user: str = ""
+    """Needed where the pod names a group and no user."""
+    confinement: Confinement = Confinement()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    """Those of the container's own namespaces."""
+    pids_limit: int = 0
+    oom_score: int = 0
+    oom_group: bool = False
 
 
 def spec_hash(container: core.Container) -> str:
@@ -49,14 +71,17 @@ def container_spec(pod: core.Pod, container: core.Container, resolved: Resolved)
         hostname=resolved.hostname, netns_path="" if pod.spec.host_network else resolved.netns_path,
         mounts=resolved.mounts, log_path=resolved.log_path, cgroup_parent=resolved.cgroup_parent,
         cpu_request_milli=_amount(container, "requests", "cpu"), cpu_limit_milli=_amount(container, "limits", "cpu"),
-        memory_limit_bytes=_amount(container, "limits", "memory"),
+        memory_limit_bytes=_amount(container, "limits", "memory"), pids_limit=resolved.pids_limit,
+        oom_score=resolved.oom_score, oom_group=resolved.oom_group,
         stdin=bool(container.stdin), stdin_once=bool(container.stdin_once), tty=bool(container.tty),
-        user=_user(security, pod_security), supplemental_groups=_groups(pod_security),
+        user=_user(security, pod_security, resolved.image_user),
+        supplemental_groups=tuple(dict.fromkeys((*_groups(pod_security), *resolved.devices.groups))),
+        devices=resolved.devices.devices, labels=dict(resolved.devices.labels),
         privileged=bool(security.privileged), read_only_root=bool(security.read_only_root_filesystem),
-        no_new_privileges=security.allow_privilege_escalation is False,
+        no_new_privileges=security.allow_privilege_escalation is False, confinement=resolved.confinement,
         capabilities_add=tuple(capabilities.add), capabilities_drop=tuple(capabilities.drop),
         host_pid=bool(pod.spec.host_pid), host_ipc=bool(pod.spec.host_ipc),
-        sysctls=tuple((sysctl.name, sysctl.value) for sysctl in pod_security.sysctls))
+        sysctls=resolved.sysctls)
 
 
 def _amount(container: core.Container, side: Literal["requests", "limits"], name: str) -> int:
@@ -72,11 +97,11 @@ def _amount(container: core.Container, side: Literal["requests", "limits"], name
     return quantity.milli(given) if name == "cpu" else quantity.whole(given)
 
 
-def _user(security: core.SecurityContext, pod: core.PodSecurityContext) -> str:
+def _user(security: core.SecurityContext, pod: core.PodSecurityContext, image_user: str) -> str:
     user = security.run_as_user if security.run_as_user is not None else pod.run_as_user
     group = security.run_as_group if security.run_as_group is not None else pod.run_as_group
     if user is None:
-        return "" if group is None else f"0:{group}"
+        return "" if group is None else f"{image_user.partition(':')[0] or '0'}:{group}"
     return str(user) if group is None else f"{user}:{group}"
 
 

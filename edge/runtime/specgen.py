@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from edge.runtime import states
+from edge.runtime import specgen_security, states
 from edge.runtime.containers import ContainerSpec, Mount
 
 LOG_SIZE_BYTES = 10 * 1024 * 1024
@@ -26,6 +26,7 @@ def container_name(spec: ContainerSpec) -> str:
 def labels(spec: ContainerSpec) -> dict[str, str]:
     """Return the labels by which the container is found again."""
     return {
+        **spec.labels,
         states.POD_UID: spec.pod_uid,
         states.POD_NAME: spec.pod_name,
         states.POD_NAMESPACE: spec.namespace,
@@ -35,7 +36,8 @@ def labels(spec: ContainerSpec) -> dict[str, str]:
     }
 
 
-def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = ()) -> dict[str, Any]:
+def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = (),
+             log_max_bytes: int = LOG_SIZE_BYTES) -> dict[str, Any]:
     """Return the body of `POST /libpod/containers/create`.
 
     `ulimits` are sent with equal soft and hard values: Podman 4.3.1 swaps the two of `default_ulimits`.
@@ -43,8 +45,8 @@ def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = ()) -> 
     destinations = {mount.destination for mount in spec.mounts}
     result: dict[str, Any] = {
         "name": container_name(spec),
-        "image": spec.image_id or spec.image,
-        "raw_image_name": spec.image,
+        **({"rootfs": spec.rootfs} if spec.rootfs else {
+            "image": spec.image_id or spec.image, "raw_image_name": spec.image}),
         "labels": labels(spec),
         "annotations": spec.annotations,
         "env": dict(spec.env),
@@ -57,9 +59,11 @@ def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = ()) -> 
         "netns": {"nsmode": "path", "value": spec.netns_path} if spec.netns_path else {"nsmode": "host"},
         "use_image_hosts": "/etc/hosts" in destinations,
         "use_image_resolve_conf": "/etc/resolv.conf" in destinations,
-        "mounts": [_mount(mount) for mount in spec.mounts],
+        "mounts": [_mount(mount, mapped=spec.confinement.first_id > 0) for mount in spec.mounts],
         "resource_limits": _resources(spec),
-        **_security(spec),
+        # The engine's monitor of a container stays out of the pod's group: its memory is not the pod's.
+        "cgroups_mode": "no-conmon",
+        **specgen_security.document(spec),
     }
     optional: dict[str, Any] = {
         # As in Kubernetes, a `command` alone leaves out the image's own arguments; Podman does that by itself.
@@ -68,47 +72,38 @@ def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = ()) -> 
         "work_dir": spec.working_dir,
         "hostname": spec.hostname,
         "cgroup_parent": spec.cgroup_parent,
+        "oom_score_adj": spec.oom_score,
+        "unified": {"memory.oom.group": "1"} if spec.oom_group else None,
         "sysctl": dict(spec.sysctls),
-        "devices": [{"path": device} for device in spec.devices],
-        "pidns": {"nsmode": "host"} if spec.host_pid else None,
-        "ipcns": {"nsmode": "host"} if spec.host_ipc else None,
+        "devices": [{"path": f"{device.source}:{device.path}:rwm"} for device in spec.devices],
+        "pidns": _namespace(spec.pid_namespace, host=spec.host_pid),
+        "ipcns": _namespace(spec.ipc_namespace, host=spec.host_ipc),
         "r_limits": [{"type": name, "soft": value, "hard": value} for name, value in ulimits],
-        "log_configuration": _log(spec.log_path),
+        "log_configuration": _log(spec.log_path, log_max_bytes),
     }
     return result | {key: value for key, value in optional.items() if value}
 
 
-def _log(path: str) -> dict[str, Any]:
+def _namespace(path: str, *, host: bool) -> dict[str, str] | None:
+    if host:
+        return {"nsmode": "host"}
+    return {"nsmode": "path", "value": path} if path else None
+
+
+def _log(path: str, max_bytes: int) -> dict[str, Any]:
     # Never journald: it would write every line to the card twice.
-    return {"driver": "k8s-file", "path": path, "size": LOG_SIZE_BYTES} if path else {"driver": "none"}
+    return {"driver": "k8s-file", "path": path, "size": max_bytes} if path else {"driver": "none"}
 
 
-def _mount(mount: Mount) -> dict[str, Any]:
+def _mount(mount: Mount, *, mapped: bool) -> dict[str, Any]:
     access = "ro" if mount.read_only else "rw"
     return {
         "type": "bind",
         "source": mount.source,
         "destination": mount.destination,
-        "options": ["rbind", access, mount.propagation],
+        # In a user namespace, the files of a volume belong to whom they belong to outside, as Kubernetes has it.
+        "options": ["rbind", access, mount.propagation, *(("idmap",) if mapped else ())],
     }
-
-
-def _security(spec: ContainerSpec) -> dict[str, Any]:
-    optional: dict[str, Any] = {
-        "privileged": spec.privileged,
-        "read_only_filesystem": spec.read_only_root,
-        "no_new_privileges": spec.no_new_privileges,
-        "user": spec.user,
-        "groups": [str(group) for group in spec.supplemental_groups],
-        "cap_add": [_capability(name) for name in spec.capabilities_add],
-        "cap_drop": [_capability(name) for name in spec.capabilities_drop],
-    }
-    return {key: value for key, value in optional.items() if value}
-
-
-def _capability(name: str) -> str:
-    upper = name.upper()
-    return upper if upper == "ALL" or upper.startswith("CAP_") else f"CAP_{upper}"
 
 
 def _resources(spec: ContainerSpec) -> dict[str, Any]:
@@ -119,7 +114,8 @@ def _resources(spec: ContainerSpec) -> dict[str, Any]:
         cpu |= {"period": CPU_PERIOD_MICROSECONDS, "quota": max(quota, SMALLEST_QUOTA_MICROSECONDS)}
     memory = spec.memory_limit_bytes
     # Memory and swap together get the memory's limit: a pod never swaps, which on a Pi would wear out the card.
-    return {"cpu": cpu} | ({"memory": {"limit": memory, "swap": memory}} if memory else {})
+    return {"cpu": cpu} | ({"memory": {"limit": memory, "swap": memory}} if memory else {}) | (
+        {"pids": {"limit": spec.pids_limit}} if spec.pids_limit else {})
 
 
 def _shares(milli: int) -> int:

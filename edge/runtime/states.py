@@ -16,8 +16,6 @@ POD_NAMESPACE = "edge.pod.namespace"
 CONTAINER_NAME = "edge.container.name"
 ATTEMPT = "edge.container.attempt"
 SPEC_HASH = "edge.spec.hash"
-KILLED = 137
-"""The exit code after SIGKILL, which the kernel sends too when memory is short."""
 
 _STATES = {
     "configured": State.CREATED,
@@ -87,14 +85,23 @@ def ending(inspection: Mapping[str, Any]) -> Ending:
     )
 
 
+def stop_signal(inspection: Mapping[str, Any]) -> str:
+    """Return the signal a container wants to be stopped with; Podman 4 gives its number, Podman 5 its name."""
+    return str((inspection.get("Config") or {}).get("StopSignal") or "SIGTERM")
+
+
 def image(row: Mapping[str, Any]) -> Image:
     """Return an image from a row of the list."""
+    # An image that was pulled by its digest has that among its names.
+    names: list[str] = row.get("Names") or row.get("RepoTags") or []
+    digests = [*(row.get("RepoDigests") or ()), *(name for name in names if "@" in name)]
     return Image(
         id=str(row["Id"]).removeprefix("sha256:"),
-        names=tuple(row.get("Names") or row.get("RepoTags") or ()),
+        names=tuple(name for name in names if "@" not in name),
         size_bytes=row.get("Size", 0),
-        architecture=row.get("Arch", ""),
-        digests=tuple(row.get("RepoDigests") or ()),
+        architecture=row.get("Arch") or "",
+        digests=tuple(dict.fromkeys(digests)),
+        containers=max(0, row.get("Containers") or 0),
     )
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from edge.api import core
-from edge.scheduler import filters, needs, pod_affinity, scores, snapshot
+from edge.scheduler import filters, needs, pod_affinity, scores, snapshot, volumes
 
 RANKINGS = 256
 """Rankings kept; the least recently used are dropped."""
@@ -27,6 +27,17 @@ class Choice:
     reason: str
     """Such as `0/4 nodes are available: 3 Insufficient cpu, 1 node(s) were unschedulable.`"""
     needs: needs.Needs
+    claims: bool = False
+    """Whether the pod has claims, so that volumes must be there before it is bound."""
+    steps: tuple[volumes.Step, ...] = ()
+    """What has to be written first for claims that wait for their pod's node."""
+
+
+VolumeRules = Callable[[core.Pod], volumes.Rules | None]
+
+
+def _no_volumes(_pod: core.Pod) -> None:
+    return None
 
 
 @dataclass(slots=True)
@@ -42,16 +53,20 @@ class _Ranking:
 class Selector:
     """Chooses nodes from one snapshot, and remembers rankings."""
 
-    def __init__(self, cluster: snapshot.Snapshot) -> None:
+    def __init__(self, cluster: snapshot.Snapshot, volume_rules: VolumeRules = _no_volumes) -> None:
         self._cluster = cluster
+        self._volume_rules = volume_rules
         self._rankings: OrderedDict[needs.Needs, _Ranking] = OrderedDict()
 
     def select(self, pod: core.Pod) -> Choice:
         """Return the best node; of equal ones the one with fewer pods, then the first by name."""
         wanted = needs.of(pod)
-        rules = pod_affinity.rules(pod, self._cluster)
-        if wanted.only_node or rules is not None:
-            return self._scan(wanted, rules)
+        rules, claims = pod_affinity.rules(pod, self._cluster), self._volume_rules(pod)
+        if claims is not None and claims.problem:
+            nodes = len(self._cluster.nodes)
+            return Choice("", f"0/{nodes} nodes are available: {claims.problem}." if nodes else explain(0, ()), wanted)
+        if wanted.only_node or rules is not None or claims is not None:
+            return self._scan(wanted, rules, claims)
         ranking = self._rankings.get(wanted)
         if ranking is None:
             ranking = self._rankings[wanted] = _Ranking()
@@ -97,15 +112,16 @@ class Selector:
             heapq.heappop(ranking.heap)
         return ""
 
-    def _scan(self, wanted: needs.Needs, rules: pod_affinity.Rules | None) -> Choice:
-        """Look at every node that comes into question: for pods bound to one, or that care about other pods."""
+    def _scan(self, wanted: needs.Needs, rules: pod_affinity.Rules | None, claims: volumes.Rules | None) -> Choice:
+        """Look at every node that comes into question: for pods bound to one, with claims, or with rules on others."""
         nodes = self._cluster.nodes
         considered = [nodes[wanted.only_node]] if wanted.only_node in nodes else \
             [] if wanted.only_node else list(nodes.values())
         refusals: list[filters.Reasons] = [(filters.AFFINITY,)] * (len(nodes) - len(considered))
         best: tuple[float, int, str] | None = None
         for node in considered:
-            reasons = filters.reasons_against(wanted, node) or (rules.reasons_against(node) if rules else ())
+            reasons = filters.reasons_against(wanted, node) or (claims.reasons_against(node) if claims else ()) \
+                or (rules.reasons_against(node) if rules else ())
             if reasons:
                 refusals.append(reasons)
                 continue
@@ -113,7 +129,8 @@ class Selector:
             entry = (-scores.total(wanted, node) - bonus, node.pods, node.node.metadata.name)
             best = entry if best is None else min(best, entry)
         if best is not None:
-            return Choice(best[2], "", wanted)
+            steps = claims.steps(nodes[best[2]].node) if claims else None
+            return Choice(best[2], "", wanted, claims is not None, steps or ())
         return Choice("", explain(len(nodes), refusals), wanted)
 
 

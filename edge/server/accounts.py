@@ -11,7 +11,7 @@ import msgspec
 
 from edge.api import authentication, core, times
 from edge.apiserver import account_tokens
-from edge.bridge import desired
+from edge.bridge import interface
 from edge.clock import Clock
 from edge.pki import tokens
 
@@ -53,13 +53,13 @@ class Accounts:
             token=self._key().sign(tokens.with_id(claims)),
             expiration_timestamp=times.render(now + timedelta(seconds=seconds)))
 
-    def of_pod(self, pod: core.Pod, account: core.ServiceAccount) -> str:
-        """Return the token a pod gets on its node."""
-        now = self._clock.now()
-        created = pod.metadata.creation_timestamp
-        issued = desired.token_issued(times.parse(created), now) if created else now
-        owner = tokens.Account(*_account(account), *_names(pod))
-        return self._key().sign(tokens.claims(owner, issued=issued, seconds=desired.TOKEN_SECONDS))
+    def of_pod(self, pod: core.Pod, account: core.ServiceAccount, request: interface.TokenRequest) -> str:
+        """Return a token a pod gets on its node, bound to both as one that was asked for with a TokenRequest."""
+        node = _names(request.node) if request.node is not None else (pod.spec.node_name, "")
+        owner = tokens.Account(*_account(account), *_names(pod), *node)
+        claims = tokens.claims(owner, issued=request.issued, seconds=min(request.seconds, LONGEST_SECONDS),
+                               audiences=(request.audience,) if request.audience else tokens.AUDIENCES)
+        return self._key().sign(tokens.with_id(claims))
 
     def of_secret(self, secret: core.Secret, account: core.ServiceAccount) -> str:
         """Return the token of a Secret of type kubernetes.io/service-account-token: it ends with the Secret."""

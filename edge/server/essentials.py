@@ -1,5 +1,6 @@
 """The objects a cluster is never without: the service `kubernetes`, where it leads, the bootstrap token, and what
-aggregated API servers trust.
+aggregated API servers trust. And one it begins with: the storage class of local directories, which people may change or
+delete.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
-from edge.api import core, meta
+from edge.api import core, local_volumes, meta, storage, volume_binding
 from edge.pki import names, tokens
+
+CLASS_OFFERED = "edge.pi/storage-class-offered"
+"""Annotation of the namespace kube-system: the storage class was made once, or was not needed."""
 
 O = TypeVar("O", bound=meta.Object)  # noqa: E741 - the letter edge.client.interface uses
 
@@ -59,6 +63,14 @@ def extension_authentication(ca_pem: str, users_ca_pem: str = "") -> core.Config
         metadata=meta.ObjectMeta(name="extension-apiserver-authentication", namespace="kube-system"),
         data={"client-ca-file": ca_pem + users_ca_pem, "requestheader-client-ca-file": ca_pem,
               **{key: msgspec.json.encode(value).decode() for key, value in lists.items()}})
+
+
+def local_class() -> storage.StorageClass:
+    """Return the storage class whose volumes are directories on the node of their pod."""
+    return storage.StorageClass(
+        api_version="storage.k8s.io/v1", kind="StorageClass", provisioner=local_volumes.PROVISIONER,
+        metadata=meta.ObjectMeta(name=local_volumes.CLASS, annotations={volume_binding.DEFAULT_CLASS[0]: "true"}),
+        volume_binding_mode=volume_binding.WAIT, reclaim_policy="Delete", allow_volume_expansion=True)
 
 
 def repaired(found: O, wanted: O) -> O | None:

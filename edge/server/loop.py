@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import logs
-from edge.api import errors, meta
+from edge.api import core, errors, meta, storage
 from edge.client.interface import Client
 from edge.clock import Clock
 from edge.discovery import names as discovery_names
@@ -46,6 +46,24 @@ async def _keep(client: Client, wanted: meta.Object) -> None:
         return
     if (fixed := essentials.repaired(found, wanted)) is not None:
         await client.update(fixed)
+
+
+async def offer_storage(client: Client, clock: Clock) -> None:
+    """Make the storage class of local directories, once in the life of a cluster and only where there is no other."""
+    while True:
+        try:
+            namespace = await client.get(core.Namespace, "kube-system")
+            if essentials.CLASS_OFFERED in namespace.metadata.annotations:
+                return
+            if not (await client.list(storage.StorageClass)).items:
+                await client.create(essentials.local_class())
+            await client.patch(core.Namespace, "kube-system", "", {"metadata": {"annotations": {
+                essentials.CLASS_OFFERED: "true"}}})
+        except errors.ApiError as error:
+            log.warning("storage class not offered yet", reason=str(error))
+        else:
+            return
+        await clock.sleep(ESSENTIALS_SECONDS)
 
 
 async def compact(store: Store, clock: Clock, *, every_seconds: float, keep_revisions: int) -> None:

@@ -159,6 +159,7 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
             await bus.stop()
 
     supervisor.start("essentials", lambda: loop.keep_essentials(client, _essentials(checked), clock))
+    supervisor.start("storage class", lambda: loop.offer_storage(client, clock))
     supervisor.start("bridge", run_bridge)
     controlled = _controllers(settings, keys, bridge, clock)
     for name, run_part in (*controllers_loop.build(client, caches, clock, ids, controlled),

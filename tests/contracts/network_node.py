@@ -69,8 +69,9 @@ class Node:
     async def sandboxes(self) -> tuple[Sandbox, ...]:
         return tuple(Sandbox(**found) for found in await self.call("sandboxes"))
 
-    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str) -> Sandbox:
-        return Sandbox(**await self.call("attach", pod_uid, address, prefix_length, gateway))
+    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str,
+                     sysctls: tuple[tuple[str, str], ...] = ()) -> Sandbox:
+        return Sandbox(**await self.call("attach", pod_uid, address, prefix_length, gateway, sysctls))
 
     async def detach(self, pod_uid: str) -> None:
         await self.call("detach", pod_uid)

@@ -19,11 +19,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNIFIED = CGROUPS / "unified"
 CGROUP_PARENT = "edge-contract-test"
 BUSYBOX = Path("/bin/busybox")
+ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, "amd64")
 
 CONTAINERS_CONF = """\
 [containers]
@@ -57,11 +59,13 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def running() -> Iterator[PodmanService]:
-    """Run a service in a directory of its own until the block ends."""
+def running(registries: str = "") -> Iterator[PodmanService]:
+    """Run a service in a directory of its own until the block ends, with that registries.conf if one is given."""
     # Unix socket paths are short, and conmon's are deep in here: not pytest's tmp_path.
     directory = Path(tempfile.mkdtemp(prefix="edge-pm-", dir="/tmp"))
     try:
+        if registries:
+            (directory / "registries.conf").write_text(registries)
         service = _start(directory)
         try:
             yield service
@@ -83,7 +87,10 @@ def _command(directory: Path, *arguments: str) -> list[str]:
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    return {**os.environ, "CONTAINERS_CONF": f"{directory}/containers.conf"}
+    own = {"CONTAINERS_CONF": f"{directory}/containers.conf"}
+    if (registries := directory / "registries.conf").exists():
+        own |= {"CONTAINERS_REGISTRIES_CONF": str(registries)}
+    return {**os.environ, **own}
 
 
 def _start(directory: Path) -> PodmanService:
@@ -102,6 +109,38 @@ def _start(directory: Path) -> PodmanService:
     return PodmanService(directory, socket, process)
 
 
+def power_cut(service: PodmanService) -> None:
+    """End the service and all its containers as a power cut does: what was on a tmpfs is gone, the store stays."""
+    service.process.kill()
+    service.process.wait(10)
+    _end_leftovers(service.directory)
+    for path in Path("/proc").glob("[0-9]*/cgroup"):
+        with contextlib.suppress(OSError):
+            if f"/{cgroup_parent(service)}" in path.read_text():
+                os.kill(int(path.parent.name), 9)
+    _unmount(service.directory)
+    for name in ("run", "tmp"):
+        shutil.rmtree(service.directory / name, ignore_errors=True)
+    service.socket.unlink(missing_ok=True)
+
+
+def cgroup_parent(service: PodmanService) -> str:
+    """Return a control group for containers that no other service has: a power cut ends all that is in it."""
+    return f"{CGROUP_PARENT}/{service.directory.name}"
+
+
+def power_on(service: PodmanService) -> PodmanService:
+    """Start the service again. Raises RuntimeError with its last words when it does not start."""
+    return _start(service.directory)
+
+
+def command(service: PodmanService, *arguments: str) -> tuple[str, ...]:
+    """Return how to run another Podman on the same store."""
+    words = " ".join(f"{key}={value}" for key, value in _environment(service.directory).items()
+                     if key.startswith("CONTAINERS_"))
+    return ("env", *words.split(), *_command(service.directory, *arguments))
+
+
 def _stop(service: PodmanService) -> None:
     # Inside the service's own mount namespace, where the containers' overlays are mounted.
     enter = ["nsenter", f"--mount=/proc/{service.process.pid}/ns/mnt"]
@@ -118,8 +157,12 @@ def _stop(service: PodmanService) -> None:
         service.process.wait(10)
     _end_leftovers(service.directory)
     _remove_groups()
+    _unmount(service.directory)
+
+
+def _unmount(directory: Path) -> None:
     for line in reversed(Path("/proc/mounts").read_text().splitlines()):
-        if (target := line.split()[1]).startswith(f"{service.directory}/"):
+        if (target := line.split()[1]).startswith(f"{directory}/"):
             subprocess.run(["umount", "-l", target], check=False)
 
 
@@ -153,27 +196,31 @@ def image_archive(
     programs: tuple[str, ...] = ("sh", "cat", "echo", "sleep", "env", "id", "stty", "ls", "nc", "httpd", "head", "dd",
                                  "yes", "hostname", "printf", "touch", "true", "false", "kill", "wc", "stat"),
     user: str = "",
+    stop_signal: str = "",
+    architecture: str = "",
+    files: Mapping[str, bytes] | None = None,
 ) -> bytes:  # fmt: skip
     """Return a `docker load` archive of one busybox layer."""
-    layer = _layer(programs)
-    architecture = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}.get(os.uname().machine, "amd64")
+    content = layer(programs, files or {})
     config = json.dumps({
-        "architecture": architecture, "os": "linux",
+        "architecture": architecture or ARCHITECTURE, "os": "linux",
         "config": {"Entrypoint": list(entrypoint) or None, "Cmd": list(command) or None, "User": user,
+                   "StopSignal": stop_signal,
                    "Env": ["PATH=/bin", *(f"{key}={value}" for key, value in (env or {}).items())]},
-        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(layer).hexdigest()]},
+        "rootfs": {"type": "layers", "diff_ids": ["sha256:" + sha256(content).hexdigest()]},
         "history": [{"created": "2024-01-01T00:00:00Z"}], "created": "2024-01-01T00:00:00Z",
     }).encode()  # fmt: skip
     config_name = sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": config_name, "RepoTags": [name], "Layers": ["layer.tar"]}]).encode()
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
-        for path, content in ((config_name, config), ("layer.tar", layer), ("manifest.json", manifest)):
-            _add(archive, path, content)
+        for path, part in ((config_name, config), ("layer.tar", content), ("manifest.json", manifest)):
+            _add(archive, path, part)
     return out.getvalue()
 
 
-def _layer(programs: tuple[str, ...]) -> bytes:
+def layer(programs: tuple[str, ...], files: Mapping[str, bytes] = MappingProxyType({})) -> bytes:
+    """Return a file system with busybox under these names, as a tar."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for directory in ("bin", "etc", "tmp", "proc", "sys", "dev"):
@@ -182,6 +229,8 @@ def _layer(programs: tuple[str, ...]) -> bytes:
             archive.addfile(entry)
         _add(archive, "bin/busybox", BUSYBOX.read_bytes(), 0o755)
         _add(archive, "etc/passwd", b"root:x:0:0:root:/:/bin/sh\napp:x:1000:1000:app:/:/bin/sh\n")
+        for path, content in files.items():
+            _add(archive, path, content)
         for program in programs:
             entry = tarfile.TarInfo(f"bin/{program}")
             entry.type, entry.linkname = tarfile.SYMTYPE, "busybox"

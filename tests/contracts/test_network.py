@@ -290,6 +290,16 @@ class TestServices:
         assert (await node.who("outside", NODE_ADDRESS, 9000))[0] == one
         assert (await node.who("", NODE_ADDRESS, 9000))[0] == one
 
+    async def test_a_host_port_of_one_address_is_open_on_that_address_alone(self, node: Node) -> None:
+        one = await serving(node, "pod-1", A[0])
+        await apply(node, host_ports=(HostPort(9000, "TCP", *A, host_ip=NODE_ADDRESS),
+                                      HostPort(9001, "TCP", *A, host_ip="192.0.2.1"),
+                                      HostPort(9002, "TCP", *A, host_ip="0.0.0.0")))
+        assert (await node.who("outside", NODE_ADDRESS, 9000))[0] == one
+        for port in (9001, 9002):
+            with pytest.raises(OSError):
+                await node.who("outside", NODE_ADDRESS, port)
+
     async def test_a_script_that_is_refused_changes_nothing(self, node: Node) -> None:
         one = await serving(node, "pod-1", A[0])
         await apply(node, service(A))

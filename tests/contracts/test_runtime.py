@@ -19,10 +19,10 @@ from edge.runtime.containers import (
     ContainerSpec,
     EngineAway,
     Image,
-    ImageNotFound,
     InvalidImageName,
     Mount,
     NoSuchContainer,
+    RegistryUnavailable,
     RuntimeFailure,
     State,
 )
@@ -303,7 +303,8 @@ class TestCommands:
         assert log.stat().st_size < 200_000
         assert log.read_text().endswith(" stdout F end\n")
         everything = [block async for block in streams_logs.read(
-            log, containerlogs.Options(tail_lines=2), SystemClock(), lambda: False)]
+            streams_logs.LogPlace((str(log.parent),), 0), containerlogs.Options(tail_lines=2), SystemClock(),
+            lambda: False)]
         assert b"".join(everything) == b"0123456789\nend\n"
 
     async def test_a_command_that_is_not_there(self, engine: Case) -> None:
@@ -315,7 +316,7 @@ class TestCommands:
 
 class TestFaults:
     async def test_pull_without_a_registry(self, engine: Case) -> None:
-        with pytest.raises(ImageNotFound) as caught:
+        with pytest.raises(RegistryUnavailable) as caught:
             await engine.runtime.pull("127.0.0.1:1/nope/nope:1")
         assert "127.0.0.1:1" in str(caught.value)
         assert "\n" not in str(caught.value)

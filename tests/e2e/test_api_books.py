@@ -65,8 +65,8 @@ def test_storage_as_the_chapter_shows_it(here: Within) -> None:
     here.kubectl("apply", "-f", str(BOOKS / "default-class.yaml"))
     here.kubectl("apply", "-f", str(BOOKS / "mysql.yaml"))
     try:
-        assert here.kubectl("get", "pv", "database", "--no-headers").split()[:5] \
-            == ["database", "1Gi", "RWX", "Retain", "Pending"]
+        until(lambda: here.kubectl("get", "pv", "database", "--no-headers").split()[:5]
+              == ["database", "1Gi", "RWX", "Retain", "Bound"], 15, "the volume is not bound")
         assert here.kubectl("get", "pvc", "my-claim", "--no-headers").split()[:3] == ["my-claim", "Pending", "default"]
         assert "storageclass.storage.k8s.io/default (default)" in here.kubectl("get", "sc,pv")
         # A claim without a word about its class gets the default one, as since the book's time.

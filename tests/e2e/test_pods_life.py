@@ -85,11 +85,12 @@ def test_images_that_cannot_be_had(here: Within) -> None:
     here.until_shown("never", "ErrImageNeverPull")
     here.until_shown("wrong", "InvalidImageName")
     here.until_shown("command", "StartError")
-    until(lambda: here.shown("absent") in ("ErrImagePull", "ImagePullBackOff"), 10, here.shown("absent"))
+    until(lambda: here.shown("absent") in ("RegistryUnavailable", "ImagePullBackOff"), 10, here.shown("absent"))
     here.until_shown("absent", "ImagePullBackOff")
     text = here.kubectl("describe", "pod", "absent")
     for words in ('Pulling image "127.0.0.1:1/nothing:1"', 'Failed to pull image "127.0.0.1:1/nothing:1": ',
-                  "Error: ErrImagePull", 'Back-off pulling image "127.0.0.1:1/nothing:1"', "Error: ImagePullBackOff"):
+                  "Error: RegistryUnavailable", 'Back-off pulling image "127.0.0.1:1/nothing:1"',
+                  "Error: ImagePullBackOff"):
         assert words in text
     assert 'Container image "localhost/nothing:1" is not present with pull policy of Never' in here.kubectl(
         "describe", "pod", "never")

@@ -12,6 +12,8 @@ class FakeNetwork:
 
     def __init__(self) -> None:
         self.attached: dict[str, Sandbox] = {}
+        self.sysctls: dict[str, dict[str, str]] = {}
+        """By pod uid, what was asked for."""
         self.links: Links | None = None
         self.ruleset = ""
         self.fail: Callable[[str], NetworkFailure | None] = lambda call: None
@@ -29,8 +31,10 @@ class FakeNetwork:
     async def sandboxes(self) -> tuple[Sandbox, ...]:
         return tuple(self.attached.values())
 
-    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str) -> Sandbox:
+    async def attach(self, pod_uid: str, address: str, prefix_length: int, gateway: str,
+                     sysctls: tuple[tuple[str, str], ...] = ()) -> Sandbox:
         self._check("attach")
+        self.sysctls[pod_uid] = dict(sysctls)
         if any(other.address == address and other.pod_uid != pod_uid for other in self.attached.values()):
             raise NetworkFailure(f"{address} is taken")
         self.attached[pod_uid] = Sandbox(pod_uid, f"/run/netns/edge-{pod_uid}", address)

@@ -10,6 +10,7 @@ from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.loop import Agent
 from edge.agent.node_status import Given
 from edge.agent.node_watch import Node
+from edge.agent.policy import Policy
 from edge.api import core, meta, topology
 from edge.bus import messages, topics
 from edge.component import Supervisor
@@ -44,6 +45,11 @@ class FakeNode:
         self.runtime.local["busybox:1"] = Image(id="sha256:b1", names=("busybox:1",))
         self.pods: dict[str, messages.DesiredPod] = {}
         self.epoch = "e1"
+        self.prepare: Callable[[Agent, Supervisor], None] = lambda agent, supervisor: None
+        """Adds parts to an agent before it begins."""
+        self.policy = Policy()
+        self.cpu_milli = 0
+        """As the settings say; 0 for what the machine has."""
         self._boots = 0
 
     async def serve(self, cluster: topology.Cluster = CLUSTER) -> None:
@@ -70,14 +76,16 @@ class FakeNode:
         """Start an agent as a new process would."""
         self._boots += 1
         self.bus = self.broker.bus(*topics.agent_subscriptions("node-1"))
-        node = Node(given=Given(name="node-1", address="10.0.0.2"), data_dir=str(self.directory / "data"),
+        node = Node(given=Given(name="node-1", address="10.0.0.2", cpu_milli=self.cpu_milli),
+                    policy=self.policy, data_dir=str(self.directory / "data"),
                     run_dir=str(self.directory / "run"), log_dir=str(self.directory / "logs"))
         (self.directory / "data").mkdir(exist_ok=True)
         self.agent = Agent(node, bus=self.bus, runtime=self.runtime, network=self.network,
-                           checkpoint=Checkpoint(self.directory / "data"),
+                           checkpoint=Checkpoint(self.directory / "data", self.directory / "run" / "agent"),
                            statuses=Statuses(self.directory / "run" / "agent"), clock=self.clock,
                            boot_id=f"boot-{self._boots}", topology_changed=lambda cluster, services: None)
         self.supervisor = Supervisor(self.clock)
+        self.prepare(self.agent, self.supervisor)
         self.agent.start(self.supervisor)
         await self.bus.start()
 

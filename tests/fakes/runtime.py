@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from edge.api import times
 from edge.clock import Clock
 from edge.runtime.containers import (
+    STOP_SIGNAL,
     Container,
     ContainerSpec,
-    Credentials,
-    EngineAway,
     ExecResult,
-    Image,
-    ImageNotFound,
-    InvalidImageName,
     NoSuchContainer,
     RuntimeFailure,
     State,
 )
 from edge.runtime.interface import ExecSession
+from tests.fakes.runtime_images import FakeImages
 
-SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGINT": 2, "SIGHUP": 1}
+SIGNALS = {"SIGTERM": 15, "SIGKILL": 9, "SIGINT": 2, "SIGHUP": 1, "SIGUSR1": 10}
 
 
 class FakeSession:
@@ -56,32 +54,22 @@ class FakeSession:
         self._chunks.put_nowait(None)
 
 
-class FakeRuntime:
+class FakeRuntime(FakeImages):
     """Containers that run until they are killed or `exit` ends them."""
 
     def __init__(self, clock: Clock) -> None:
+        super().__init__()
         self._clock = clock
-        self.containers: dict[str, Container] = {}
         self.specs: dict[str, ContainerSpec] = {}
-        self.local: dict[str, Image] = {}
-        self.registry: dict[str, Image] = {}
-        self.away = False
-        self.calls: list[str] = []
-        self.fail: Callable[[str], RuntimeFailure | None] = lambda call: None
-        """Asked before each call that changes something, with such as `start web`; what it returns is raised."""
         self.ignores_sigterm: set[str] = set()
+        self.stop_signals: dict[str, str] = {}
+        """By image."""
         self.commands: Callable[[str, tuple[str, ...]], ExecResult] = lambda container, command: ExecResult(0, b"")
-        self.pulling = asyncio.Event()
-        self.pulling.set()
+        self.manager = "cgroupfs"
+        self.layers: dict[str, int] = {}
+        """Bytes that a container has written, by its id."""
         self._serial = 0
         self._watchers: list[asyncio.Queue[str | None]] = []
-
-    def _check(self, call: str) -> None:
-        if self.away:
-            raise EngineAway("the engine is away")
-        self.calls.append(call)
-        if (error := self.fail(call)) is not None:
-            raise error
 
     def _get(self, container_id: str) -> Container:
         if container_id not in self.containers:
@@ -123,36 +111,19 @@ class FakeRuntime:
         self._check("list")
         return tuple(self.containers.values())
 
-    async def images(self) -> tuple[Image, ...]:
-        self._check("images")
-        return tuple({image.id: image for image in self.local.values()}.values())
+    async def cgroup_manager(self) -> str:
+        self._check("info")
+        return self.manager
 
-    async def find_image(self, reference: str) -> Image | None:
-        self._check(f"find {reference}")
-        return self.local.get(reference)
-
-    async def pull(self, reference: str, credentials: Credentials | None = None) -> Image:
-        self._check(f"pull {reference}")
-        await self.pulling.wait()
-        if reference != reference.lower():
-            raise InvalidImageName(f"invalid reference format: {reference}")
-        if reference not in self.registry:
-            raise ImageNotFound(f"{reference}: not found")
-        self.local[reference] = self.registry[reference]
-        return self.local[reference]
-
-    async def load(self, archive: AsyncIterator[bytes]) -> tuple[str, ...]:
-        self._check("load")
-        name = b"".join([chunk async for chunk in archive]).decode()
-        self.local[name] = Image(id=f"sha256:{name}", names=(name,), size_bytes=len(name))
-        return (name,)
-
-    async def remove_image(self, reference: str) -> None:
-        self._check(f"rmi {reference}")
-        self.local.pop(reference, None)
+    async def layer_sizes(self, container_ids: Collection[str]) -> Mapping[str, int]:
+        self._check("sizes")
+        return {key: self.layers.get(key, 0) for key in container_ids if key in self.containers}
 
     async def create(self, spec: ContainerSpec) -> str:
         self._check(f"create {spec.name}")
+        profile = spec.confinement.seccomp_profile
+        if profile.startswith("/") and not Path(profile).is_file():
+            raise RuntimeFailure(f'cannot load seccomp profile "{profile}": open {profile}: no such file or directory')
         for container in list(self.containers.values()):
             if (container.pod_uid, container.name, container.attempt) == (spec.pod_uid, spec.name, spec.attempt):
                 await self.remove(container.id)
@@ -161,7 +132,7 @@ class FakeRuntime:
         self.specs[container_id] = spec
         self._put(Container(id=container_id, pod_uid=spec.pod_uid, name=spec.name, attempt=spec.attempt,
                             spec_hash=spec.spec_hash, state=State.CREATED, image=spec.image, image_id=spec.image_id,
-                            created_at=self._now()))
+                            created_at=self._now(), labels=dict(spec.labels)))
         return container_id
 
     async def start(self, container_id: str) -> None:
@@ -173,6 +144,8 @@ class FakeRuntime:
 
     async def kill(self, container_id: str, signal: str) -> None:
         container = self._get(container_id)
+        if signal == STOP_SIGNAL:
+            signal = self.stop_signals.get(container.image, "SIGTERM")
         self._check(f"kill {container.name} {signal}")
         if container.state is State.RUNNING and not (signal == "SIGTERM" and container.name in self.ignores_sigterm):
             self._end(container_id, 128 + SIGNALS[signal])

@@ -40,7 +40,7 @@ def view(*containers: Container, spec: core.PodSpec | None = None, revision: str
          network_ready: bool = True, deletion: tuple[str, int] | None = None, annotations: dict[str, str] | None = None,
          conditions: tuple[meta.Condition, ...] = (), known: bool = True, monotonic: float = 1000.0,
          around: Surroundings = AROUND, previous: core.PodStatus | None = None, health: dict[str, Health] | None = None,
-         now: datetime = NOW, has_files: bool = True) -> View:
+         now: datetime = NOW, has_files: bool = True, shared_memory: bool = False) -> View:
     """Return a view of the pod `default/web`.
 
     Args:
@@ -57,6 +57,7 @@ def view(*containers: Container, spec: core.PodSpec | None = None, revision: str
     found = View(
         uid="uid-1", desired=messages.DesiredPod(revision=revision, pod=pod) if known else None, deleting=deleting,
         unlisted=unlisted, containers=containers, network_ready=network_ready, has_files=has_files,
+        has_shared_memory=shared_memory,
         sandbox=Sandbox("uid-1", "/run/netns/edge-uid-1", "10.244.1.2") if sandbox else None, around=around,
         previous=previous, now=now, monotonic=monotonic, health=health or {})
     remembered = memory or Memory(images={"busybox:1": IMAGE})

@@ -20,6 +20,7 @@ from edge.apiserver.plugins.priority import Priority
 from edge.apiserver.plugins.resource_quota import ResourceQuota
 from edge.apiserver.plugins.runtime_class import RuntimeClass
 from edge.apiserver.plugins.service_account import ServiceAccount
+from edge.apiserver.plugins.storage_protection import StorageObjectInUseProtection
 from edge.apiserver.plugins.volatile_limit import VolatileLimit
 from edge.store.interface import Record, Store
 
@@ -34,11 +35,24 @@ class Clock(Protocol):
         ...
 
 
+class Ids(Protocol):
+    """What plugins ask of chance."""
+
+    def suffix(self, length: int = 5) -> str:
+        """Return letters for a generated name."""
+        ...
+
+
 class Api(Protocol):
     """What plugins need of the service."""
 
     lookup: Lookup
     store: Store
+
+    @property
+    def ids(self) -> Ids:
+        """The server's chance."""
+        ...
 
     @property
     def clock(self) -> Clock:
@@ -57,7 +71,8 @@ def built_in(service: Api, before_quota: Sequence[Plugin] = ()) -> tuple[Plugin,
     """
     look, accounts = service.lookup, scheme.of_type(core.ServiceAccount)
     return (LimitRanger(look),
-            ServiceAccount(look, lambda account: service.create(accounts, account.metadata.namespace, account)),
-            PodSecurity(look), Priority(look), DefaultStorageClass(look), PersistentVolumeClaimResize(look),
-            RuntimeClass(look), DefaultIngressClass(look), *before_quota, VolatileLimit(service.store),
-            ResourceQuota(look, service.store, service.clock.now))
+            ServiceAccount(look, lambda account: service.create(accounts, account.metadata.namespace, account),
+                           service.ids.suffix),
+            PodSecurity(look), Priority(look), StorageObjectInUseProtection(), DefaultStorageClass(look),
+            PersistentVolumeClaimResize(look), RuntimeClass(look), DefaultIngressClass(look), *before_quota,
+            VolatileLimit(service.store), ResourceQuota(look, service.store, service.clock.now))

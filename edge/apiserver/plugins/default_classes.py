@@ -6,31 +6,13 @@ https://kubernetes.io/docs/concepts/services-networking/ingress/#default-ingress
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 from msgspec.structs import replace
 
-from edge.api import meta, networking, persistent_volumes, scheme, storage
+from edge.api import meta, networking, persistent_volumes, scheme, storage, volume_binding
 from edge.apiserver.admit import Attributes, Operation, Plugin
 from edge.apiserver.lookup import Lookup
 
-_STORAGE = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 _INGRESS = (networking.DEFAULT_CLASS_ANNOTATION,)
-
-
-def newest_default(classes: Iterable[meta.Object], annotations: Sequence[str]) -> str:
-    """Return the name of the default class; of several the newest, and of equally old ones the first by name."""
-    marked = [found.metadata for found in classes
-              if any(found.metadata.annotations.get(key) == "true" for key in annotations)]
-    marked.sort(key=lambda metadata: metadata.name)
-    marked.sort(key=lambda metadata: metadata.creation_timestamp or "", reverse=True)
-    return marked[0].name if marked else ""
-
-
-def names_class(claim: persistent_volumes.PersistentVolumeClaim) -> bool:
-    """Return whether somebody has chosen the class of a claim, be it none."""
-    return claim.spec.storage_class_name is not None \
-        or persistent_volumes.CLASS_ANNOTATION in claim.metadata.annotations
 
 
 class DefaultStorageClass(Plugin):
@@ -46,9 +28,10 @@ class DefaultStorageClass(Plugin):
 
     async def admit(self, request: Attributes) -> meta.Object | None:
         claim = request.obj
-        if not isinstance(claim, persistent_volumes.PersistentVolumeClaim) or names_class(claim):
+        if not isinstance(claim, persistent_volumes.PersistentVolumeClaim) \
+                or not volume_binding.takes_default_class(claim):
             return claim
-        name = newest_default(self._lookup.all(storage.StorageClass), _STORAGE)
+        name = volume_binding.newest_default(self._lookup.all(storage.StorageClass), volume_binding.DEFAULT_CLASS)
         return replace(claim, spec=replace(claim.spec, storage_class_name=name)) if name else claim
 
 
@@ -68,5 +51,5 @@ class DefaultIngressClass(Plugin):
         if not isinstance(ingress, networking.Ingress) or ingress.spec.ingress_class_name is not None \
                 or networking.CLASS_ANNOTATION in ingress.metadata.annotations:
             return ingress
-        name = newest_default(self._lookup.all(networking.IngressClass), _INGRESS)
+        name = volume_binding.newest_default(self._lookup.all(networking.IngressClass), _INGRESS)
         return replace(ingress, spec=replace(ingress.spec, ingress_class_name=name)) if name else ingress

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Awaitable, Callable
 
-from edge.api import core, errors, meta, scheme
+from edge.api import core, errors, meta, mirror_pods, scheme
 from edge.apiserver.admit import Attributes, Operation, Plugin
 from edge.apiserver.lookup import Lookup
 from edge.apiserver.plugins import refusals, service_accounts
@@ -24,8 +24,8 @@ class ServiceAccount(Plugin):
 
     name = "ServiceAccount"
 
-    def __init__(self, lookup: Lookup, create: Create) -> None:
-        self._lookup, self._create = lookup, create
+    def __init__(self, lookup: Lookup, create: Create, suffix: Callable[[], str]) -> None:
+        self._lookup, self._create, self._suffix = lookup, create, suffix
 
     def concerns(self, resource: scheme.Resource, operation: Operation, subresource: str) -> bool:
         return resource.type is core.Pod and (operation, subresource) in (
@@ -34,6 +34,10 @@ class ServiceAccount(Plugin):
     async def admit(self, request: Attributes) -> meta.Object | None:
         pod = request.obj
         if not isinstance(pod, core.Pod):
+            return pod
+        if mirror_pods.is_mirror(pod):
+            if kind := mirror_pods.reference(pod.spec):
+                raise refusals.early(request, f"a mirror pod may not reference {kind}")
             return pod
         name = pod.spec.service_account_name
         if request.operation == "UPDATE":
@@ -46,7 +50,8 @@ class ServiceAccount(Plugin):
                                           f'serviceaccount "{name}" not found')
         if refused := service_accounts.refusal(pod, account):
             raise refusals.early(request, refused)
-        return service_accounts.with_account(pod, account)
+        pod = service_accounts.with_account(pod, account)
+        return service_accounts.with_token(pod, self._suffix) if service_accounts.wants_token(pod, account) else pod
 
     def _with_more_containers(self, request: Attributes, pod: core.Pod) -> core.Pod:
         """Return a pod that is there and gets containers. Its account may be gone; nothing of it is asked then."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.agent import files
+from edge.agent import files, log_files
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
 from edge.agent.volumes import Directory, File, HostPath, Layout, Tree
@@ -107,6 +107,6 @@ def test_logs_are_found_and_removed_by_uid(tmp_path: Path) -> None:
         (tmp_path / name / "main").mkdir(parents=True)
     assert files.pods_with_logs(str(tmp_path)) == ("uid-1", "uid-2")
     assert files.pods_with_logs(str(tmp_path / "none")) == ()
-    files.remove_logs(str(tmp_path), "uid-1")
-    files.remove_logs(str(tmp_path), "*")
+    log_files.remove_pod(str(tmp_path), str(tmp_path / "links"), "uid-1")
+    log_files.remove_pod(str(tmp_path), str(tmp_path / "links"), "*")
     assert files.pods_with_logs(str(tmp_path)) == ("uid-2",)

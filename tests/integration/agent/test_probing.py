@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from edge.agent import grpc_health, probing
+from edge.agent import checks, grpc_health, probing
+from edge.agent.probes import Outcome, Result, Target
 from edge.api import core
-from edge.runtime.containers import EngineAway
-from tests.fakes.clock import FakeClock
+from edge.runtime.containers import EngineAway, ExecResult, RuntimeFailure
+from tests.fakes.clock import FakeClock, settle
 from tests.fakes.runtime import FakeRuntime
 from tests.fakes.view import made
 
@@ -39,13 +40,20 @@ async def server(answer: bytes | None) -> AsyncIterator[int]:
     listening.close()
 
 
-async def probed(probe: core.Probe, **more: object) -> tuple[bool, str]:
+async def probed(probe: core.Probe, **more: object) -> tuple[bool | None, str]:
     container = core.Container(name="c", **more)  # type: ignore[arg-type]
-    return await probing.attempt(FakeRuntime(FakeClock()), probing.Target("c1", container, "127.0.0.1"), probe)
+    outcome = await checks.probe(FakeRuntime(FakeClock()), Target("c1", container, "127.0.0.1"), probe)
+    return outcome.success, outcome.text
 
 
 @pytest.mark.parametrize(("answer", "good", "words"), [
-    (b"HTTP/1.1 204 No Content\r\n\r\n", True, ""), (b"HTTP/1.0 302 Found\r\n\r\n", True, ""),
+    (b"HTTP/1.1 204 No Content\r\n\r\n", True, ""), 
+    (b"HTTP/1.0 302 Found\r\n\r\nmoved", True, "Probe terminated redirects, Response body: moved"),
+    (b"HTTP/1.1 304 Not Modified\r\n\r\n", True, "Probe terminated redirects"),
+    (b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.example/\r\n\r\n", True, "Probe terminated redirects"),
+    (b"HTTP/1.1 302 Found\r\nLocation: /healthz\r\n\r\n", False, "stopped after 10 redirects"),
+    (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1/\r\n\r\n", True, "Probe terminated redirects"),
+    (b"HTTP/1.1 302 Found\r\n" + b"x: y\r\n" * 1000, True, "Probe terminated redirects"),
     (b"HTTP/1.1 500 Oops\r\n\r\n", False, "HTTP probe failed with statuscode: 500"),
     (b"220 mail ready\r\n", False, "malformed HTTP response"), (b"", False, "malformed HTTP response"),
     (b"x" * 200_000, False, "Get "), (b"\xff\xfe\r\n", False, "malformed HTTP response")])
@@ -90,9 +98,93 @@ async def test_an_engine_that_is_away_says_nothing_of_the_container() -> None:
     runtime = FakeRuntime(FakeClock())
     runtime.away = True
     runtime.containers["c1"] = made(core.Container(name="c"))
-    target = probing.Target("c1", core.Container(name="c"), "")
+    target = Target("c1", core.Container(name="c"), "")
     command = core.ExecAction(command=("true",))
     with pytest.raises(EngineAway):
-        await probing.attempt(runtime, target, core.Probe(exec=command))
+        await checks.probe(runtime, target, core.Probe(exec=command))
     hook = core.LifecycleHandler(exec=command)
-    assert await probing.run_hook(runtime, FakeClock(), target, hook, 1) == "the engine is away"
+    assert await checks.hook(runtime, FakeClock(), target, hook, 1) == "the engine is away"
+
+
+async def test_redirects_on_the_same_host_are_followed_with_the_probes_own_headers() -> None:
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        lead = asked[-1].startswith("GET /a?x=1 ")
+        writer.write(b"HTTP/1.1 301 Moved\r\nLocation: /b\r\n\r\n" if lead else b"HTTP/1.1 503 No\r\n\r\n")
+        writer.close()
+    listening = await asyncio.start_server(serve, "127.0.0.1")
+    port = listening.sockets[0].getsockname()[1]
+    headers = tuple(core.HTTPHeader(name=name, value=value) for name, value in (
+        ("Host", "shop.example"), ("X-Token", "1"), ("X-Token", "2"), ("Accept", "")))
+    get = core.HTTPGetAction(port=port, path="a?x=1", http_headers=headers)
+    assert await probed(core.Probe(http_get=get)) == (False, "HTTP probe failed with statuscode: 503")
+    listening.close()
+    assert [request.split()[1] for request in asked] == ["/a?x=1", "/b"]
+    for request in asked:
+        lines = request.splitlines()
+        assert "Host: shop.example" in lines
+        assert [line for line in lines if line.startswith("X-Token")] == ["X-Token: 1", "X-Token: 2"]
+        assert "User-Agent: kube-probe/1.32" in lines
+        assert not [line for line in lines if line.startswith("Accept")]
+
+
+async def test_a_command_that_cannot_be_run_says_nothing_of_the_container() -> None:
+    runtime = FakeRuntime(FakeClock())
+    runtime.fail = lambda call: RuntimeFailure("no such file") if call.startswith("exec") else None
+    runtime.containers["c1"] = made(core.Container(name="c"))
+    outcome = await checks.probe(runtime, Target("c1", core.Container(name="c"), ""),
+                                 core.Probe(exec=core.ExecAction(command=("/nope",))))
+    assert outcome == Outcome(Result.ERROR, "no such file")
+
+
+async def test_a_port_nobody_has_named_is_an_error_of_the_probe() -> None:
+    assert await probed(core.Probe(tcp_socket=core.TCPSocketAction(port="nope"))) == (
+        None, 'strconv.Atoi: parsing "nope": invalid syntax')
+
+
+async def test_a_hook_by_http_needs_an_answer_and_no_more() -> None:
+    clock, target = FakeClock(), Target("c1", core.Container(name="c"), "127.0.0.1")
+    async with server(b"HTTP/1.1 500 Oops\r\n\r\n") as port:
+        hook = core.LifecycleHandler(http_get=core.HTTPGetAction(port=port))
+        assert await checks.hook(FakeRuntime(clock), clock, target, hook, 5) == ""
+    assert "connection refused" in await checks.hook(FakeRuntime(clock), clock, target, hook, 5)
+    old = core.LifecycleHandler(tcp_socket=core.TCPSocketAction(port=port))
+    assert await checks.hook(FakeRuntime(clock), clock, target, old, 5) == "invalid handler"
+
+
+async def test_each_result_is_said_but_for_those_of_an_engine_that_is_away() -> None:
+    clock, said = FakeClock(), []
+    runtime = FakeRuntime(clock)
+    runtime.containers["c1"] = made(core.Container(name="c"))
+    runtime.commands = lambda name, command: ExecResult(1, b"")
+    probe = core.Probe(exec=core.ExecAction(command=("check",)), period_seconds=1, failure_threshold=100)
+    prober = probing.Prober(runtime, clock, lambda: None, lambda *what: said.append(what[1:]))
+    prober.watch({"c1": Target("c1", core.Container(name="c", liveness_probe=probe), "")})
+    running = asyncio.create_task(prober.run())
+    await settle(50)
+    runtime.away = True
+    clock.advance(1)
+    await settle(50)
+    assert said == [("liveness", Outcome(Result.FAILURE))]
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_of_a_pod_that_goes_only_the_readiness_is_probed() -> None:
+    clock, said = FakeClock(), []
+    runtime = FakeRuntime(clock)
+    runtime.containers["c1"] = made(core.Container(name="c"))
+    probe = core.Probe(exec=core.ExecAction(command=("check",)), period_seconds=1)
+    container = core.Container(name="c", liveness_probe=probe, readiness_probe=probe)
+    prober = probing.Prober(runtime, clock, lambda: None, lambda *what: said.append(what))
+    prober.watch({"c1": Target("c1", container, "", ending=True)})
+    running = asyncio.create_task(prober.run())
+    await settle(50)
+    assert runtime.calls == ["exec c"]
+    assert prober.health()["c1"].ready
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running

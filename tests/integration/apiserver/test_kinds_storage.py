@@ -111,8 +111,29 @@ async def test_a_volume_and_its_claim(cluster: Cluster) -> None:
     described = (await cluster.kubectl("describe", "pv", "database")).out
     assert "Server:    192.168.0.1" in described
     assert "Status:        Pending" in (await cluster.kubectl("describe", "pvc", "database")).out
+    # No controller runs here that would see that nobody uses them.
     for kind in ("pv", "pvc"):
-        assert " deleted" in (await cluster.kubectl("delete", kind, "database")).out
+        assert " deleted" in (await cluster.kubectl("delete", kind, "database", "--wait=false")).out
+        assert (await shown(cluster, kind))[1][{"pv": 4, "pvc": 1}[kind]] == "Terminating"
+        await cluster.kubectl("patch", kind, "database", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+        assert not (await cluster.kubectl("get", kind)).out
+
+
+async def test_new_volumes_and_claims_are_protected(cluster: Cluster) -> None:
+    await cluster.kubectl("create", "-f", "-", stdin=VOLUME + "---" + CLAIM)
+    for kind, finalizer in (("pv", "kubernetes.io/pv-protection"), ("pvc", "kubernetes.io/pvc-protection")):
+        made = json.loads((await cluster.kubectl("get", kind, "database", "-o", "json")).out)
+        assert made["metadata"]["finalizers"] == [finalizer]
+
+
+async def test_a_claim_that_selects_its_volume_gets_no_default_class(cluster: Cluster) -> None:
+    await cluster.kubectl("apply", "-f", "-", stdin=CLASS + "---" + CLAIM)
+    selector = "  selector: {matchLabels: {volume: my-volume}}\n"
+    plain = CLAIM.replace("name: database", "name: plain").replace(selector, "")
+    await cluster.kubectl("create", "-f", "-", stdin=plain)
+    found = json.loads((await cluster.kubectl("get", "pvc", "-o", "json")).out)["items"]
+    assert {each["metadata"]["name"]: each["spec"].get("storageClassName") for each in found} == {
+        "database": None, "plain": "default"}
 
 
 async def test_the_status_of_a_claim_is_written_apart(cluster: Cluster) -> None:

@@ -52,7 +52,8 @@ class World:
         caches = cache.SharedCaches(self.client, clock=self.clock, ids=ids, start=supervisor.start)
         bus = self.broker.bus(*loop.SUBSCRIPTIONS)
         self.bridge = loop.Bridge(self.client, caches, bus, self.clock, ids, network=surroundings.Network(),
-                                  tokens=lambda pod, account: f"token of {account.metadata.name}")
+                                  tokens=lambda pod, account, asked: (
+                                      f"{account.metadata.name} {asked.audience} {asked.issued:%d.%H:%M}"))
         supervisor.start("bridge", self.bridge.run)
         await bus.start()
         self._parts.append((supervisor, bus))
@@ -175,11 +176,29 @@ async def test_a_bound_pod_is_published_with_what_it_names_and_follows_changes(w
     first = world.retained(messages.DesiredPod, topic)
     assert first is not None
     assert first.config_maps["c"].data == {"a": "1"}
-    assert first.service_account_token == "token of default"
+    assert first.service_account_token == "default  01.00:00"
     await world.client.patch(core.ConfigMap, "c", "default", {"data": {"a": "2"}})
     second = await until(lambda: found if (found := world.retained(messages.DesiredPod, topic)) != first else None)
     assert second.config_maps["c"].data == {"a": "2"}
     await until(lambda: ((index := world.index()) and index.pods[0].revision == second.revision) or None)
+
+
+async def test_tokens_are_renewed_in_time_and_the_index_stays_as_it_is(world: World) -> None:
+    await registered(world)
+    token = {"serviceAccountToken": {"path": "t", "audience": "vault", "expirationSeconds": 3600}}
+    pod = await world.make_pod(volumes=[{"name": "v", "projected": {"sources": [token]}}])
+    topic = topics.desired_pod(NODE, pod.metadata.uid)
+    await until(lambda: world.listed() == {pod.metadata.uid} or None)
+    first, index = await until(lambda: world.retained(messages.DesiredPod, topic)), world.index()
+    assert first.tokens == (messages.PodToken("vault", 3600, "default vault 01.00:00"),)
+    world.clock.jump(2880)
+    for _ in range(3):
+        world.clock.advance(600)
+        await asyncio.sleep(0.01)
+    second = await until(lambda: found if (found := world.retained(messages.DesiredPod, topic)) != first else None)
+    assert second.tokens[0].token == "default vault 01.00:48"
+    assert second.revision == first.revision
+    assert world.index() == index
 
 
 async def test_a_change_of_status_is_not_published_again(world: World) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from edge.agent.streams_directory import PodView
+from edge.api import core, meta
 from edge.runtime.containers import Container, Image, NoSuchContainer
 from edge.runtime.interface import Runtime
 from tests.fakes import authority
@@ -109,6 +110,10 @@ class OnePod:
 
     def views(self) -> tuple[PodView, ...]:
         return (self.pod,) if self.pod is not None else ()
+
+    def manifests(self) -> tuple[core.Pod, ...]:
+        return tuple(core.Pod(metadata=meta.ObjectMeta(name=pod.name, namespace=pod.namespace, uid=pod.uid))
+                     for pod in self.views())
 
 
 class Authority(authority.Authority):

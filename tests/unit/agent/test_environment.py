@@ -97,3 +97,60 @@ def test_a_value_that_is_no_text_cannot_be_a_variable() -> None:
     for container in (core.Container(env=(by_key,)), core.Container(env_from=(all_keys,))):
         with pytest.raises(environment.UnresolvedError, match="the value of key k is no text"):
             environment.resolve(container, desired, "", Surroundings(node_name="n"))
+
+
+def test_a_resource_of_another_container() -> None:
+    wanted = core.ResourceFieldSelector(resource="limits.memory", container_name="c", divisor="1Mi")
+    limited = core.ResourceRequirements(limits={"memory": "8Mi"})
+    pod = core.Pod(spec=core.PodSpec(containers=(core.Container(name="c", resources=limited),)))
+    other = core.Container(name="other", env=(variable("M", resource_field_ref=wanted),))
+    found = environment.resolve(other, messages.DesiredPod(revision="1", pod=pod), "", AROUND)
+    assert dict(found)["M"] == "8"
+    missing = core.ResourceFieldSelector(resource="limits.memory", container_name="none")
+    with pytest.raises(environment.UnresolvedError, match="container none not found"):
+        resolve(core.Container(name="c", env=(variable("M", resource_field_ref=missing),)))
+
+
+def test_keys_that_are_no_names_are_left_out_and_said() -> None:
+    source = core.EnvFromSource(prefix="P=", config_map_ref=core.ConfigMapEnvSource(name="m"))
+    fine = core.EnvFromSource(config_map_ref=core.ConfigMapEnvSource(name="m"))
+    container = core.Container(name="c", env_from=(source, fine))
+    maps = {"m": core.ConfigMap(data={"my.key-1": "1", "0": "2"})}
+    env = resolve(container, config_maps=maps)
+    assert (env["my.key-1"], env["0"]) == ("1", "2")
+    assert not any(name.startswith("P") for name in env)
+    pod = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="shop"))
+    assert environment.skipped(container, messages.DesiredPod(revision="1", pod=pod, config_maps=maps)) == (
+        "Keys [P=0, P=my.key-1] from the EnvFrom configMap shop/m were skipped since they are considered invalid "
+        "environment variable names.",)
+
+
+def test_services_are_left_out_without_links_but_for_the_api() -> None:
+    pod = core.Pod(metadata=meta.ObjectMeta(namespace="shop"), spec=core.PodSpec(enable_service_links=False))
+    env = dict(environment.resolve(core.Container(), messages.DesiredPod(revision="1", pod=pod), "", AROUND))
+    assert "KUBERNETES_SERVICE_HOST" in env
+    assert "MY_DB_SERVICE_HOST" not in env
+
+
+def test_what_the_container_says_goes_before_what_services_say() -> None:
+    env = resolve(core.Container(name="c", env=(core.EnvVar(name="MY_DB_SERVICE_HOST", value="mine"),
+                                                core.EnvVar(name="SEEN", value="$(MY_DB_SERVICE_HOST)"))))
+    assert (env["MY_DB_SERVICE_HOST"], env["SEEN"]) == ("mine", "mine")
+
+
+@pytest.mark.parametrize("container", [
+    core.Container(name="c", env_from=(core.EnvFromSource(secret_ref=core.SecretEnvSource(name="s", optional=True)),)),
+    core.Container(name="c", env=(variable("S", secret_key_ref=core.SecretKeySelector(name="s", key="k",
+                                                                                     optional=True)),)),
+])
+def test_a_secret_that_is_not_on_the_card_is_awaited_even_where_it_is_optional(container: core.Container) -> None:
+    with pytest.raises(environment.UnresolvedError) as caught:
+        resolve(container, withheld=messages.Withheld(secrets=("s",)))
+    assert str(caught.value) == 'secret "s" is not kept on the card of this node: waiting for the API server'
+
+
+@pytest.mark.parametrize(("text", "seen"), [
+    ("$$(A)", "$(A)"), ("$$$(A)", "$1"), ("$(A", "$(A"), ("$A", "$A"), ("$(A$(A))", "$(A$(A))"), ("a$", "a$"),
+    ("$()", "$()"), ("$$", "$")])
+def test_expansion_of_odd_texts(text: str, seen: str) -> None:
+    assert environment.expand(text, {"A": "1"}) == seen

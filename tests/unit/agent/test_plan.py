@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 import msgspec
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from edge.agent import actions, memory, plan
 from edge.agent.actions import Emit, Plan
 from edge.agent.backoff import Backoff
-from edge.agent.memory import Memory, Stop
+from edge.agent.memory import Memory
 from edge.agent.probes import Health
 from edge.api import core
 from edge.runtime.containers import State
@@ -76,10 +75,10 @@ def test_a_namespace_that_was_taken_away_restarts_the_pod() -> None:
 
 def test_init_containers_run_one_after_the_other_and_sidecars_stay_beside() -> None:
     spec = pod(INIT, SIDE)
-    assert kinds(plan.plan(view(spec=spec))) == ["CreateContainer prepare"]
+    assert kinds(plan.plan(view(spec=spec, shared_memory=True))) == ["CreateContainer prepare"]
     assert kinds(plan.plan(view(made(INIT), spec=spec))) == []
     done = made(INIT, State.EXITED)
-    assert kinds(plan.plan(view(done, spec=spec))) == ["CreateContainer side"]
+    assert kinds(plan.plan(view(done, spec=spec, shared_memory=True))) == ["CreateContainer side"]
     waiting = view(done, made(SIDE), spec=spec, health={"side-0": Health(started=False, ready=False)})
     assert kinds(plan.plan(waiting)) == []
     assert kinds(plan.plan(view(done, made(SIDE), spec=spec))) == ["CreateContainer web"]
@@ -91,20 +90,20 @@ def test_init_containers_run_one_after_the_other_and_sidecars_stay_beside() -> N
     ("Always", 0, True), ("Always", 1, True), ("OnFailure", 0, False), ("OnFailure", 1, True), ("Never", 1, False)])
 def test_the_restart_policy_decides_what_runs_again(policy: str, code: int, again: bool) -> None:
     ended = view(made(WEB, State.EXITED, code=code), spec=pod(policy=policy))
-    assert kinds(plan.plan(ended)) == (["CreateContainer web"] if again else ["DetachNetwork"])
+    assert kinds(plan.plan(ended)) == (["CreateContainer web"] if again else ["DetachNetwork", "EmptyVolumes"])
 
 
 def test_a_failed_init_container_ends_a_pod_that_never_restarts() -> None:
     failed = made(INIT, State.EXITED, code=1)
-    assert kinds(plan.plan(view(failed, spec=pod(INIT, policy="Never")))) == ["DetachNetwork"]
-    assert kinds(plan.plan(view(failed, spec=pod(INIT)))) == ["CreateContainer prepare"]
+    assert kinds(plan.plan(view(failed, spec=pod(INIT, policy="Never")))) == ["DetachNetwork", "EmptyVolumes"]
+    assert kinds(plan.plan(view(failed, spec=pod(INIT), shared_memory=True))) == ["CreateContainer prepare"]
 
 
 def test_what_still_runs_of_a_finished_pod_is_stopped_before_its_address_goes() -> None:
     failed = replace(FOUND, failed=("DeadlineExceeded", "too long"))
     assert kinds(plan.plan(view(made(WEB), memory=failed))) == ["KillContainer web-0"]
-    assert kinds(plan.plan(view(made(WEB, State.EXITED), memory=failed))) == ["DetachNetwork"]
-    assert kinds(plan.plan(view(made(WEB, State.EXITED), memory=failed, sandbox=False))) == []
+    assert kinds(plan.plan(view(made(WEB, State.EXITED), memory=failed))) == ["DetachNetwork", "EmptyVolumes"]
+    assert kinds(plan.plan(view(made(WEB, State.EXITED), memory=replace(failed, emptied=True), sandbox=False))) == []
     told = core.PodStatus(phase="Succeeded")
     assert kinds(plan.plan(view(previous=told, sandbox=False, has_files=False, files=False))) == []
 
@@ -116,8 +115,10 @@ def test_back_off_holds_a_crashing_container() -> None:
     assert kinds(found) == []
     assert found.requeue_after == pytest.approx(15)
     assert kinds(plan.plan(view(ended, memory=held, monotonic=1016))) == ["CreateContainer web"]
-    asked = replace(held, stops={"web-0": Stop(990.0, 30.0, restart=True)})
-    assert kinds(plan.plan(view(ended, memory=asked))) == ["CreateContainer web"]
+    # A new definition has not failed yet.
+    new = pod(app=container(image="busybox:2"))
+    other = replace(held, images={"busybox:2": IMAGE})
+    assert kinds(plan.plan(view(ended, spec=new, memory=other))) == ["CreateContainer web"]
 
 
 def test_only_the_newest_two_attempts_are_kept_and_strangers_go() -> None:
@@ -145,12 +146,18 @@ def test_a_state_nobody_knows_is_looked_at_again() -> None:
 
 def test_the_deadline_of_a_pod_counts_from_its_start() -> None:
     spec = pod(active_deadline_seconds=60)
-    told = core.PodStatus(start_time="2029-12-31T23:59:30Z")
-    assert plan.deadline(view(spec=spec, previous=told)) == 30
-    assert plan.deadline(view(spec=spec, previous=told, now=NOW + timedelta(seconds=31))) == -1
+    known = memory.began(Memory(), "2029-12-31T23:59:30Z", NOW, 100.0)
+    assert plan.deadline(view(spec=spec, memory=known, monotonic=100.0)) == 30
+    assert plan.deadline(view(spec=spec, memory=known, monotonic=131.0)) == -1
     assert plan.deadline(view(spec=spec)) is None
-    assert plan.deadline(view(previous=told)) is None
-    assert plan.plan(view(made(WEB), spec=spec, previous=told)).requeue_after == 30
+    assert plan.deadline(view(memory=known)) is None
+    assert plan.plan(view(made(WEB), spec=spec, memory=known, monotonic=100.0)).requeue_after == 30
+
+
+def test_a_pod_that_began_in_the_future_began_now() -> None:
+    assert memory.began(Memory(), "2080-01-01T00:00:00Z", NOW, 100.0).began_at == 100.0
+    assert memory.began(Memory(), None, NOW, 100.0).began_at is None
+    assert memory.began(Memory(began_at=3.0), "2029-01-01T00:00:00Z", NOW, 100.0).began_at == 3.0
 
 
 def test_an_event_is_said_once() -> None:

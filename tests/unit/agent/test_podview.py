@@ -48,3 +48,10 @@ def test_host_ports_are_those_of_pods_that_have_a_network() -> None:
     sandboxes = (Sandbox("u", "/run/netns/edge-u", "10.244.1.2"), Sandbox("gone", "/run/netns/edge-gone", "10.244.1.3"))
     assert podview.host_ports({"u": pod(*ports), "late": pod(*ports)}, sandboxes) == (
         HostPort(80, "TCP", "10.244.1.2", 8080),)
+
+
+def test_a_host_port_may_be_bound_to_one_address() -> None:
+    ports = tuple(core.ContainerPort(container_port=80, host_port=8000 + number, host_ip=address)
+                  for number, address in enumerate(("", "0.0.0.0", "::", "10.0.0.2", "nonsense", "fd00::1")))
+    found = podview.host_ports({"u": pod(*ports)}, (Sandbox("u", "/run/netns/u", "10.244.1.2"),))
+    assert [port.host_ip for port in found] == ["", "", "", "10.0.0.2", podview.NOWHERE, podview.NOWHERE]

@@ -1,4 +1,9 @@
+import re
+
+import pytest
+
 from edge.agent import probes
+from edge.agent.probes import Outcome, PortError, Response, Result
 from edge.api import core
 
 
@@ -63,8 +68,30 @@ def test_the_probes_own_grace_goes_first() -> None:
 
 
 def test_http_statuses() -> None:
-    assert [probes.http_verdict(status)[0] for status in (199, 200, 399, 400, 500)] == [False, True, True, False, False]
-    assert probes.http_verdict(500)[1] == "HTTP probe failed with statuscode: 500"
+    found = [probes.http_outcome(Response(status)).result for status in (199, 200, 299, 400, 500)]
+    assert found == [Result.FAILURE, Result.SUCCESS, Result.SUCCESS, Result.FAILURE, Result.FAILURE]
+    assert probes.http_outcome(Response(500)).text == "HTTP probe failed with statuscode: 500"
+    elsewhere = probes.http_outcome(Response(302, "http://elsewhere/", b"gone"))
+    assert elsewhere == Outcome(Result.WARNING, "Probe terminated redirects, Response body: gone")
+    assert elsewhere.success
+
+
+def test_ports_by_number_and_by_name() -> None:
+    web = core.Container(ports=(core.ContainerPort(name="web", container_port=80),))
+    assert [probes.port_number(port, web) for port in (8080, "web", "9090")] == [8080, 80, 9090]
+    for port, words in (("nothing", 'strconv.Atoi: parsing "nothing": invalid syntax'), (0, "invalid port number: 0"),
+                        (65536, "invalid port number: 65536")):
+        with pytest.raises(PortError, match=re.escape(words)):
+            probes.port_number(port, web)
+
+
+def test_events_of_probes() -> None:
+    assert probes.event("liveness", Outcome(Result.FAILURE)) == ("Unhealthy", "Liveness probe failed: ")
+    assert probes.event("liveness", Outcome(Result.FAILURE, "no")) == ("Unhealthy", "Liveness probe failed: no")
+    assert probes.event("readiness", Outcome(Result.WARNING, "hm")) == ("ProbeWarning", "Readiness probe warning: hm")
+    assert probes.event("startup", Outcome(Result.ERROR, "what")) == (
+        "Unhealthy", "Startup probe errored and resulted in unknown state: what")
+    assert probes.event("startup", Outcome(Result.SUCCESS)) is None
 
 
 def test_a_probe_that_could_not_be_made_changes_nothing_but_its_next_time() -> None:

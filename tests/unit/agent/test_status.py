@@ -24,6 +24,10 @@ def conditions(found: View) -> dict[str, str]:
     return {each.type: each.status for each in status.pod_status(found).conditions}
 
 
+def ready(found: View) -> tuple[str, str]:
+    return next((each.reason, each.message) for each in status.pod_status(found).conditions if each.type == "Ready")
+
+
 def why(state: core.ContainerState) -> str:
     if state.running is not None:
         return "running"
@@ -51,7 +55,9 @@ def why(state: core.ContainerState) -> str:
     (view(made(WEB), deleting=True, deletion=DELETED, previous=core.PodStatus(phase="Running")), "Running", "running"),
     (view(made(WEB, State.EXITED), spec=NEVER, deleting=True, deletion=DELETED), "Succeeded", "Completed"),
     (view(made(WEB, State.EXITED), deleting=True, deletion=DELETED, previous=core.PodStatus(phase="Running")),
-     "Running", "Completed"),
+     "Succeeded", "Completed"),
+    (view(made(WEB, State.EXITED, code=143), deleting=True, deletion=DELETED), "Failed", "Error"),
+    (view(deleting=True, deletion=DELETED, previous=core.PodStatus(phase="Pending")), "Failed", "ContainerCreating"),
 ])
 def test_phase_and_state(found: View, phase: str, reason: str) -> None:
     made_status = status.pod_status(found)
@@ -75,13 +81,19 @@ def test_probes_decide_about_ready_and_started() -> None:
     assert conditions(sick)["Ready"] == conditions(sick)["ContainersReady"] == "False"
     slow = status.pod_status(view(made(WEB), health={"web-0": Health(started=False, ready=False)}))
     assert not slow.container_statuses[0].started
-    going = status.pod_status(view(made(WEB), deleting=True, deletion=DELETED))
-    assert not going.container_statuses[0].ready
+    # One that goes serves as long as it is ready, which services decide about.
+    going = view(made(WEB), deleting=True, deletion=DELETED)
+    assert conditions(going)["Ready"] == "True"
+    assert conditions(replace(going, health={"web-0": Health(ready=False)}))["Ready"] == "False"
 
 
 def test_readiness_gates_hold_ready_back() -> None:
     spec = core.PodSpec(containers=(WEB,), readiness_gates=(core.PodReadinessGate(condition_type="example/gate"),))
-    assert conditions(view(made(WEB), spec=spec))["Ready"] == "False"
+    assert ready(view(made(WEB), spec=spec)) == (
+        "ReadinessGatesNotReady", 'corresponding condition of pod readiness gate "example/gate" does not exist.')
+    unready = (meta.Condition(type="example/gate", status="False"),)
+    assert ready(view(made(WEB), spec=spec, conditions=unready)) == (
+        "ReadinessGatesNotReady", 'the status of pod readiness gate "example/gate" is not "True", but False')
     given = (meta.Condition(type="example/gate", status="True"),)
     assert conditions(view(made(WEB), spec=spec, conditions=given))["Ready"] == "True"
 
@@ -119,8 +131,18 @@ def test_a_final_phase_is_final() -> None:
 
 def test_a_pod_as_a_whole_may_fail() -> None:
     late = replace(Memory(), failed=("DeadlineExceeded", "too long"))
-    found = status.pod_status(view(made(WEB), memory=late))
+    running = status.pod_status(view(made(WEB), memory=late))
+    assert (running.phase, running.reason) == ("Running", "")
+    found = status.pod_status(view(made(WEB, State.EXITED), memory=late))
     assert (found.phase, found.reason, found.message) == ("Failed", "DeadlineExceeded", "too long")
+
+
+def test_a_pod_that_its_node_ends_says_so() -> None:
+    evicted = replace(Memory(), failed=("Evicted", "The node was low on resource: memory. "), failed_grace_seconds=1.0)
+    found = status.pod_status(view(made(WEB, State.EXITED, code=137), memory=evicted))
+    assert (found.phase, found.reason) == ("Failed", "Evicted")
+    said = next(each for each in found.conditions if each.type == "DisruptionTarget")
+    assert (said.status, said.reason, said.message) == ("True", "TerminationByKubelet", found.message)
 
 
 def test_a_container_whose_record_is_gone_keeps_its_last_word_while_the_pod_goes() -> None:
@@ -142,17 +164,9 @@ def test_sidecars_count_for_ready_and_not_for_done() -> None:
     both = view(made(SIDE), made(WEB), spec=spec)
     assert conditions(both)["Ready"] == "True"
     assert conditions(replace(both, health={"side-0": Health(ready=False)}))["Ready"] == "False"
-    assert status.pod_status(view(made(SIDE), made(WEB, State.EXITED), spec=spec)).phase == "Succeeded"
-
-
-@pytest.mark.parametrize(("requests", "limits", "expected"), [
-    ({}, {}, "BestEffort"), ({"cpu": "1"}, {}, "Burstable"), ({}, {"cpu": "1", "memory": "1Gi"}, "Guaranteed"),
-    ({"cpu": "1", "memory": "1Gi"}, {"cpu": "1", "memory": "1Gi"}, "Guaranteed"),
-    ({"cpu": "500m"}, {"cpu": "1", "memory": "1Gi"}, "Burstable"), ({}, {"memory": "1Gi"}, "Burstable")])
-def test_quality_of_service(requests: dict[str, meta.Quantity], limits: dict[str, meta.Quantity],
-                            expected: str) -> None:
-    resources = core.ResourceRequirements(requests=requests, limits=limits)
-    assert status.qos_class(core.PodSpec(containers=(container(resources=resources),))) == expected
+    assert status.pod_status(view(made(SIDE), made(WEB, State.EXITED), spec=spec)).phase == "Running"
+    done = view(made(SIDE, State.EXITED, code=137), made(WEB, State.EXITED), spec=spec)
+    assert status.pod_status(done).phase == "Succeeded"
 
 
 def test_on_the_hosts_network_the_address_is_the_nodes() -> None:

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 from edge.api import core, discovery, meta, topology
 from edge.bridge import desired, surroundings
-from tests.fakes.clock import START
+from edge.bus import messages
 
 replace = msgspec.structs.replace
 
@@ -44,6 +42,36 @@ def test_status_and_resource_version_do_not_change_the_revision() -> None:
     assert one.pod.status == core.PodStatus()
 
 
+def with_status(old: core.Pod, **status: object) -> core.Pod:
+    return replace(old, status=core.PodStatus(**status))  # type: ignore[arg-type]
+
+
+def test_of_a_pods_status_a_node_hears_only_that_it_is_over() -> None:
+    living = with_status(pod(), phase="Running", pod_ip="10.244.1.2", start_time="2030-01-01T00:00:00Z")
+    assert not desired.concerns_node(pod(), living)
+    over = with_status(living, phase="Failed", reason="Evicted", message="low", start_time="2030-01-01T00:00:00Z")
+    assert desired.concerns_node(living, over)
+    told = desired.pod_message(over, {}, {})
+    assert told.revision != desired.pod_message(living, {}, {}).revision
+    assert told.pod.status == core.PodStatus(phase="Failed", reason="Evicted", message="low",
+                                             start_time="2030-01-01T00:00:00Z")
+    # What its node reports of it afterwards is no news for it.
+    later = replace(over, status=replace(over.status, pod_ip="", container_statuses=(core.ContainerStatus(name="c"),)))
+    assert not desired.concerns_node(over, later)
+    assert desired.pod_message(later, {}, {}) == told
+
+
+def test_a_node_hears_what_others_say_of_readiness_gates() -> None:
+    gated = pod(readinessGates=[{"conditionType": "example/gate"}])
+    before = with_status(gated, conditions=(meta.Condition(type="Ready", status="False"),))
+    assert not desired.concerns_node(gated, before)
+    given = meta.Condition(type="example/gate", status="True", last_transition_time="2030-01-01T00:00:00Z", reason="So")
+    after = with_status(gated, conditions=(meta.Condition(type="Ready", status="True"), given))
+    assert desired.concerns_node(before, after)
+    assert desired.pod_message(after, {}, {}).pod.status.conditions == (
+        meta.Condition(type="example/gate", status="True"),)
+
+
 def test_everything_a_node_acts_on_changes_the_revision() -> None:
     base = desired.pod_message(pod(), {"c": config("c", a="1")}, {}).revision
     deleted = replace(pod(), metadata=replace(pod().metadata, deletion_timestamp="2030-01-01T00:00:00Z",
@@ -77,10 +105,12 @@ def test_the_pods_word_about_its_token_goes_before_the_accounts() -> None:
     assert not desired.wants_token(pod(), None)
 
 
-def test_a_token_is_issued_anew_every_ninety_days() -> None:
-    assert desired.token_issued(START, START + timedelta(days=89)) == START
-    assert desired.token_issued(START, START + timedelta(days=91)) == START + timedelta(days=90)
-    assert desired.token_issued(START, START - timedelta(days=9000)) == START
+def test_tokens_are_renewed_without_a_new_revision() -> None:
+    base = desired.pod_message(pod(), {}, {})
+    held = desired.pod_message(pod(), {}, {}, tokens=(messages.PodToken("", 3607, "t"),))
+    assert held.revision == base.revision
+    assert held.tokens[0].token == "t"
+    assert "'t'" not in repr(held)
 
 
 def service(**spec: object) -> core.Service:

@@ -103,7 +103,14 @@ def test_a_pods_status_keeps_what_the_server_knows() -> None:
 
 def test_a_deleted_pod_goes_when_its_node_says_that_nothing_is_left() -> None:
     deleted = bound("Running", deletion_timestamp="2030-01-01T00:00:00Z")
-    assert reported.pod("node-1", said("Failed", terminated=True), deleted, START) == reported.DeletePod(
+    gone = reported.pod("node-1", said("Failed", terminated=True), deleted, START)
+    assert isinstance(gone, reported.DeletePod)
+    assert (gone.namespace, gone.name, gone.uid) == ("default", "web", "u1")
+    # How it ended is told once more before it goes, unless that is known.
+    assert gone.last is not None
+    assert gone.last.status.phase == "Failed"
+    known = bound("Failed", deletion_timestamp="2030-01-01T00:00:00Z")
+    assert reported.pod("node-1", said("Failed", terminated=True), known, START) == reported.DeletePod(
         "default", "web", "u1")
     assert not isinstance(reported.pod("node-1", said("Running", terminated=False), deleted, START),
                           reported.DeletePod)

@@ -1,6 +1,6 @@
 import pytest
 
-from edge.edgectl.commands import image, token
+from edge.edgectl.commands import token
 from edge.edgectl.failures import CtlError
 
 
@@ -15,10 +15,3 @@ def test_other_ttls_are_refused_with_an_example(text: str) -> None:
         token.parse_ttl(text)
 
 
-def test_images_go_to_ready_nodes() -> None:
-    nodes = {"items": [
-        {"metadata": {"name": "a"}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
-        {"metadata": {"name": "b"}, "status": {"conditions": [{"type": "Ready", "status": "Unknown"}]}},
-        {"metadata": {"name": "c"}},
-    ]}
-    assert image.ready_nodes(nodes) == ("a",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge.api import core, meta, persistent_volumes, runtime_classes, storage
-from edge.apiserver.plugins import claim_resize, default_classes, runtime_class
+from edge.api import core, meta, persistent_volumes, runtime_classes, storage, volume_binding
+from edge.apiserver.plugins import claim_resize, runtime_class, storage_protection
 from tests import builders
 
 MARK = ("storageclass.kubernetes.io/is-default-class",)
@@ -33,15 +33,15 @@ def test_the_newest_default_class_wins_and_then_the_first_by_name() -> None:
     old, new = storage_class("old", "2030-01-01T00:00:00Z"), storage_class("new", "2031-01-01T00:00:00Z")
     same, no = storage_class("a-new", "2031-01-01T00:00:00Z"), storage_class("z", "2032-01-01T00:00:00Z",
                                                                              default="false")
-    assert default_classes.newest_default([old, new, no], MARK) == "new"
-    assert default_classes.newest_default([old, new, same, no], MARK) == "a-new"
-    assert default_classes.newest_default([no], MARK) == ""
+    assert volume_binding.newest_default([old, new, no], MARK) == "new"
+    assert volume_binding.newest_default([old, new, same, no], MARK) == "a-new"
+    assert volume_binding.newest_default([no], MARK) == ""
 
 
 @pytest.mark.parametrize(("asked", "chosen"), [(claim(), False), (claim(name=""), True), (claim(name="fast"), True),
                                                (claim(annotation=""), True)])
 def test_no_class_is_a_choice_too(asked: persistent_volumes.PersistentVolumeClaim, chosen: bool) -> None:
-    assert default_classes.names_class(asked) is chosen
+    assert volume_binding.names_class(asked) is chosen
 
 
 def test_a_claim_grows_when_it_asks_for_more() -> None:
@@ -73,3 +73,19 @@ def test_a_pod_on_other_nodes_cannot_be_of_the_class() -> None:
     assert runtime_class.conflict(core.PodSpec(node_selector={"runtime": "plain"}), SANDBOX) == (
         "conflict: runtimeClass.scheduling.nodeSelector[runtime] = sandbox; "
         "pod.spec.nodeSelector[runtime] = plain")
+
+
+def test_a_claim_that_selects_its_volume_is_given_no_class() -> None:
+    selecting = msgspec.structs.replace(claim(), spec=msgspec.structs.replace(
+        claim().spec, selector=meta.LabelSelector(match_labels={"volume": "mine"})))
+    assert not volume_binding.takes_default_class(selecting)
+    assert volume_binding.takes_default_class(claim())
+    assert not volume_binding.takes_default_class(claim(name=""))
+
+
+def test_new_claims_and_volumes_get_their_finalizer_once() -> None:
+    for obj, finalizer in ((claim(), "kubernetes.io/pvc-protection"),
+                           (persistent_volumes.PersistentVolume(), "kubernetes.io/pv-protection")):
+        made = storage_protection.protected(obj)
+        assert made.metadata.finalizers == (finalizer,)
+        assert storage_protection.protected(made) is made
