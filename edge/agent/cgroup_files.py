@@ -121,9 +121,7 @@ class PodGroups:
 
     async def _put(self, where: Tree, name: str, path: str, amounts: Amounts) -> None:
         if where.systemd:
-            there = (self._main(where) / path).is_dir()
-            await self._call(cgroups.unit_change(name, amounts, where) if there else
-                             cgroups.unit(where, name, amounts))
+            await self._slice(where, name, amounts)
             return
         try:
             if where.version == 2:
@@ -132,6 +130,15 @@ class PodGroups:
                 _write_v1(self._root, path, amounts)
         except OSError as error:
             raise GroupError(f"failed to create container for {path}: {error}") from error
+
+    async def _slice(self, where: Tree, name: str, amounts: Amounts) -> None:
+        try:
+            await self._call(cgroups.unit(where, name, amounts))
+        except GroupError as error:
+            # Those above a pod's begin with the pod's, and stay.
+            if "already loaded" not in str(error):
+                raise
+            await self._call(cgroups.unit_change(name, amounts, where))
 
     async def _remove(self, where: Tree, name: str, path: str) -> None:
         if where.systemd:

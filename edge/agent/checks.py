@@ -113,6 +113,7 @@ async def _grpc(host: str, port: int, service: str, seconds: float) -> Outcome:
                         answer.end()
                         break
                     writer.write(answer.feed(data))
+                    await writer.drain()  # A server that asks and never reads must not fill the memory.
             finally:
                 writer.close()
     except (TimeoutError, OSError) as error:

@@ -58,7 +58,7 @@ def bind(descriptor: int, target: str, *, shared: bool) -> None:
 
 
 def arguments(network: NetworkMount) -> tuple[str, ...]:
-    """Return what mount(8) is called with."""
+    """Return what mount(8) is called with, as people are told."""
     options = ("-o", ",".join(network.options)) if network.options else ()
     return "-t", network.type, *options, network.source, network.target
 
@@ -74,8 +74,9 @@ async def mount_network(network: NetworkMount, seconds: float = NETWORK_SECONDS)
     try:
         Path(network.target).mkdir(parents=True, exist_ok=True, mode=0o750)
         child = await asyncio.create_subprocess_exec(
-            "mount", *arguments(network), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            start_new_session=True)
+            # The source is a pod's own word: one that begins with a dash must not become an option, as another fstab.
+            "mount", *arguments(network)[:-2], "--", network.source, network.target, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
     except OSError as error:
         raise _failed(network, str(error), "") from error
     try:

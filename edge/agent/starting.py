@@ -108,7 +108,7 @@ def _spec(view: View, container: core.Container, attempt: int, image: Image) -> 
     given = device_allocation.allocate(view.stock, view.uid, container)
     known = {**dict(given.env), **dict(environment.resolve(container, view.desired, view.address, view.around))}
     held = grouping.held(view, container)
-    return processes.shared(view, container, spec.container_spec(view.pod, container, spec.Resolved(
+    made = processes.shared(view, container, spec.container_spec(view.pod, container, spec.Resolved(
         attempt=attempt, image_id=image.id, env=tuple(known.items()), devices=given,
         hostname=names.kernel_hostname(view.pod, view.around),
         command=tuple(environment.expand(word, known) for word in container.command),
@@ -119,3 +119,5 @@ def _spec(view: View, container: core.Container, attempt: int, image: Image) -> 
         image_user=image.user or "", sysctls=security.container_sysctls(view.pod.spec),
         confinement=security.confinement(view.pod.spec, container, view.around.policy, view.address),
         log_path=f"{view.around.log_links}/{view.uid}/{container.name}/{attempt}.log")))
+    # The engine adds the labels of the image: what is not said here an image could say, and claim others' devices.
+    return replace(made, labels={device_allocation.LABEL: "", processes.OWNER: "", **made.labels})

@@ -35,6 +35,8 @@ from edge.runtime.containers import Container, EngineAway, RuntimeFailure, State
 
 RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 10.0
+LONGEST_FILES_RETRY_SECONDS = 60.0
+"""Of a volume that cannot be made: each attempt is an event, and most of them wait for a person."""
 
 log = logs.get("agent.worker")
 
@@ -88,20 +90,29 @@ class Worker:
 
     async def run(self) -> None:
         """Run until nothing of the pod is left."""
-        retry = RETRY_SECONDS
+        retry, said = RETRY_SECONDS, ""
         while not self.state.memory.forgotten:
             try:
                 seconds = await self.round()
-                retry = RETRY_SECONDS
+                retry, said = RETRY_SECONDS, ""
             except (RuntimeFailure, NetworkFailure, files.FilesError) as error:
-                if not isinstance(error, EngineAway):
+                if not isinstance(error, EngineAway) and str(error) != said:
                     log.warning("pod is tried again", pod=self._name(), reason=error, retry_seconds=retry)
-                # New desired state must not turn a broken engine into a busy loop.
-                await self._ports.clock.sleep(retry)
-                retry, seconds = min(retry * 2, LONGEST_RETRY_SECONDS), 0.0
+                    said = str(error)
+                retry, seconds = await self._hold_back(error, retry), 0.0
             if seconds is None or seconds > 0:
                 await wait(self._wake, self._ports.clock, seconds)
         self._gone(self.state.uid)
+
+    async def _hold_back(self, error: Exception, retry: float) -> float:
+        """Wait after a failure; return how long to wait after the next one."""
+        if isinstance(error, files.FilesError):
+            # A pod that is deleted meanwhile ends at once.
+            await wait(self._wake, self._ports.clock, retry)
+            return min(retry * 2, LONGEST_FILES_RETRY_SECONDS)
+        # New desired state must not turn a broken engine into a busy loop.
+        await self._ports.clock.sleep(retry)
+        return min(retry * 2, LONGEST_RETRY_SECONDS)
 
     async def round(self) -> float | None:
         """Take one step; return in how many seconds to look again (0: at once, None: when something happens)."""

@@ -70,6 +70,8 @@ def document(spec: ContainerSpec, ulimits: tuple[tuple[str, int], ...] = (),
         "entrypoint": list(spec.command),
         "command": list(spec.args),
         "work_dir": spec.working_dir,
+        # Kubernetes' runtimes make it where the image has none.
+        "create_working_dir": bool(spec.working_dir),
         "hostname": spec.hostname,
         "cgroup_parent": spec.cgroup_parent,
         "oom_score_adj": spec.oom_score,

@@ -6,7 +6,7 @@ so that a cache that lags behind never leads to a node with more pods than it ca
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 from edge.api import core
@@ -99,10 +99,12 @@ class Snapshot:
             self.remove_pod(key)
             return
         if old is not None and old.node == bound and old.pod.metadata.uid == pod.metadata.uid \
-                and old.pod.spec.containers == pod.spec.containers:
+                and old.pod.spec.containers == pod.spec.containers and _is_ending(old.pod) == _is_ending(pod):
             self.pods[key] = Placed(pod, bound, old.needs, assumed=False)
             return
-        self._place(key, Placed(pod, bound, needs.of(pod), assumed=False))
+        wanted = needs.of(pod)
+        # Its successor need not keep away from a pod that is about to go, though what it uses is used still.
+        self._place(key, Placed(pod, bound, replace(wanted, group="") if _is_ending(pod) else wanted, assumed=False))
 
     def remove_pod(self, key: str) -> None:
         """Count a pod no more."""
@@ -154,6 +156,10 @@ def _is_finished(pod: core.Pod) -> bool:
     return pod.status.phase in ("Succeeded", "Failed")
 
 
+def _is_ending(pod: core.Pod) -> bool:
+    return pod.metadata.deletion_timestamp is not None
+
+
 def _count(node: Node, wanted: needs.Needs, sign: int) -> None:
     node.cpu_milli += sign * wanted.requests.cpu_milli
     node.memory_bytes += sign * wanted.requests.memory_bytes
@@ -164,7 +170,8 @@ def _count(node: Node, wanted: needs.Needs, sign: int) -> None:
         node.used_others[name] = node.used_others.get(name, 0) + sign * amount
     for port in wanted.ports:
         _bump(node.ports, port, sign)
-    _bump(node.groups, wanted.group, sign)
+    if wanted.group:
+        _bump(node.groups, wanted.group, sign)
 
 
 def _bump(counts: dict[_K, int], key: _K, sign: int) -> None:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from edge.agent import containerlogs, streams_logs
 from edge.clock import SystemClock
-from edge.runtime import specgen
 from edge.runtime.containers import (
     Container,
     ContainerSpec,
@@ -41,14 +39,6 @@ class Case:
     runtime: Runtime
     spec: ContainerSpec
     real: bool
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[podman_service.PodmanService]:
-    if reason := podman_service.missing():
-        pytest.skip(f"no Podman: {reason}")
-    with podman_service.running() as service:
-        yield service
 
 
 @pytest.fixture(params=["fake", "podman"])
@@ -292,20 +282,6 @@ class TestCommands:
         await engine.runtime.kill(killed, "SIGKILL")
         ended = await until_state(engine, killed, State.EXITED)
         assert (ended.exit_code, ended.oom_killed) == (137, False)
-
-    async def test_a_log_stays_below_its_limit(self, engine: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(specgen, "LOG_SIZE_BYTES", 100_000)
-        loud = replace(engine.spec, attempt=32, command=("sh", "-c", "yes 0123456789 | head -n 100000; echo end"))
-        container_id = await engine.runtime.create(loud)
-        await engine.runtime.start(container_id)
-        await until_state(engine, container_id, State.EXITED)
-        log = Path(loud.log_path)
-        assert log.stat().st_size < 200_000
-        assert log.read_text().endswith(" stdout F end\n")
-        everything = [block async for block in streams_logs.read(
-            streams_logs.LogPlace((str(log.parent),), 0), containerlogs.Options(tail_lines=2), SystemClock(),
-            lambda: False)]
-        assert b"".join(everything) == b"0123456789\nend\n"
 
     async def test_a_command_that_is_not_there(self, engine: Case) -> None:
         container_id = await engine.runtime.create(replace(engine.spec, command=("/nope",)))

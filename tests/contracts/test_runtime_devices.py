@@ -31,14 +31,6 @@ class Case:
     real: bool
 
 
-@pytest.fixture(scope="module")
-def podman() -> Iterator[podman_service.PodmanService]:
-    if reason := podman_service.missing():
-        pytest.skip(f"no Podman: {reason}")
-    with podman_service.running() as service:
-        yield service
-
-
 @pytest.fixture(params=["fake", "podman"])
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     spec = ContainerSpec(pod_uid="uid-1", pod_name="web", namespace="default", name="main", attempt=0, spec_hash="h",

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,14 +50,6 @@ class Case:
                 if found.state is State.EXITED:
                     return found
                 await asyncio.sleep(0.05)
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[podman_service.PodmanService]:
-    if reason := podman_service.missing():
-        pytest.skip(f"no Podman: {reason}")
-    with podman_service.running() as service:
-        yield service
 
 
 @pytest.fixture(params=["fake", "podman"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -70,14 +70,6 @@ class Inside:
     @property
     def is_filtered(self) -> bool:
         return self.fields["Seccomp"] == "2"
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[podman_service.PodmanService]:
-    if reason := podman_service.missing():
-        pytest.skip(f"no Podman: {reason}")
-    with podman_service.running() as service:
-        yield service
 
 
 @pytest.fixture(params=["fake", "podman"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -69,14 +69,6 @@ class Rig:
         looking.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await looking
-
-
-@pytest.fixture(scope="module")
-def podman() -> Iterator[podman_service.PodmanService]:
-    if reason := podman_service.missing():
-        pytest.skip(f"no Podman: {reason}")
-    with podman_service.running() as service:
-        yield service
 
 
 @pytest.fixture

@@ -140,7 +140,8 @@ async def test_the_total_is_bounded_over_all_containers(scene: Scene) -> None:
         (card / "0.log.1").write_text("y" * 900)
     await scene.look()
     found = [path.stat() for path in scene.card.parent.parent.glob("*/*/*")]
-    assert sum({each.st_ino: each.st_size for each in found}.values()) == 30 * 900, "what is being written stays, all before it is gone"
+    total = sum({each.st_ino: each.st_size for each in found}.values())
+    assert total == 30 * 900, "what is being written stays, all before it is gone"
 
 
 async def test_after_a_reboot_the_links_are_made_anew(scene: Scene) -> None:

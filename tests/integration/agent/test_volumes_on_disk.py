@@ -399,7 +399,7 @@ async def test_a_file_server_is_mounted_with_its_options(pod: Path, programs: Pa
     program(programs / "mount", f'echo "$*" > {programs}/arguments')
     network = replace(NFS, target=f"{pod}/_mounts/data")
     await mounting.mount_network(network)
-    assert (programs / "arguments").read_text() == f"-t nfs -o ro,soft 10.0.0.9:/exp {pod}/_mounts/data\n"
+    assert (programs / "arguments").read_text() == f"-t nfs -o ro,soft -- 10.0.0.9:/exp {pod}/_mounts/data\n"
     assert (pod / "_mounts/data").is_dir()
     assert mounting.arguments(replace(network, options=())) == ("-t", "nfs", "10.0.0.9:/exp", network.target)
 

@@ -164,3 +164,33 @@ async def test_where_there_is_no_systemd_it_cannot_be_asked(tmp_path: Path, monk
     groups = PodGroups(runtime, "", lambda: NODE, lambda: None, root=tmp_path)
     with pytest.raises(GroupError, match="busctl cannot be started"):
         await groups.make(group())
+
+
+SYSTEMD = """#!/bin/sh
+echo "$1 $3" >> {log}
+[ "$1 $3" = "StartTransientUnit kubepods.slice" ] && echo "Call failed: Unit $3 was already loaded" && exit 1
+[ "$1" = StopUnit ] && echo "Unit $3 not loaded." && exit 1
+exit 0
+"""
+
+
+async def test_a_slice_that_is_there_is_changed_and_one_that_is_gone_is_no_error(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, log, root = tmp_path / "busctl", tmp_path / "log", tmp_path / "root"
+    program.write_text(SYSTEMD.format(log=log))
+    program.chmod(0o755)
+    (root / "kubepods.slice/kubepods-podab_c.slice").mkdir(parents=True)
+    (root / "cgroup.controllers").write_text("memory\n")
+    monkeypatch.setattr(cgroup_files, "_BUS", (str(program),))
+    runtime = FakeRuntime(FakeClock())
+    runtime.manager = "systemd"
+    groups = PodGroups(runtime, "", lambda: NODE, lambda: None, root=root)
+    await groups.make(group("ab-c", "Guaranteed"))
+    assert log.read_text().splitlines() == [
+        "StartTransientUnit kubepods.slice", "SetUnitProperties kubepods.slice",
+        "StartTransientUnit kubepods-besteffort.slice", "StartTransientUnit kubepods-burstable.slice",
+        "StartTransientUnit kubepods-podab_c.slice"]
+    assert groups.exists("ab-c")
+    await groups.remove("ab-c")
+    assert not groups.exists("ab-c")
+    assert "StopUnit kubepods-podab_c.slice" in log.read_text().splitlines()

@@ -200,7 +200,8 @@ def test_over_the_nodes_limit_the_oldest_go_first_and_what_is_written_never() ->
 
 def test_planning_again_after_the_plan_was_carried_out_does_nothing_more() -> None:
     plan = look(one(*(part(f"0.log.{number}", number) for number in range(1, 6)), part("0.log", 6, 900)))
-    left = [*(part(f"0.log.{number}", number) for number in range(4, 6)), part("0.log.6", 6, 900), part("0.log", 6, 900)]
+    left = [*(part(f"0.log.{number}", number) for number in range(4, 6)), part("0.log.6", 6, 900),
+            part("0.log", 6, 900)]
     assert look(one(*left), plan, 1001.0).actions == ()
 
 
