@@ -21,8 +21,13 @@ SAFE_SYSCTLS = (
     "net.ipv4.tcp_wmem")
 """Of a namespace, and of no influence on other pods."""
 _NAME = re.compile(r"[a-z0-9][-_a-z0-9]*([./][a-zA-Z0-9][-_a-zA-Z0-9]*)*")
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - only compared
 _COUNTED = ("pods", "cpu", "memory", "ephemeral-storage")
 """Devices are waited for instead: one may be plugged in."""
+
+
+Port = tuple[str, str, int]
+"""Address (empty: every one), protocol, number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,13 +39,15 @@ class NodeFacts:
     """Empty while it is not known."""
     used: Mapping[str, Amount] = field(default_factory=dict)
     """What the pods that were taken before have asked for, with their number as `pods`."""
+    ports: frozenset[Port] = frozenset()
+    """Ports of the node that those pods take."""
     pressures: tuple[str, ...] = ()
     """The node's conditions about what it is short of."""
 
 
 def refusal(pod: core.Pod, facts: NodeFacts) -> tuple[str, str] | None:
     """Return the reason and message for which the node does not take a pod, or None when it does."""
-    for check in (_pressure, _sysctls, _claims, _system, _groups_policy, _room, _app_armor):
+    for check in (_pressure, _sysctls, _claims, _system, _groups_policy, _room, _node_ports, _app_armor):
         found = check(pod, facts)
         if found is not None:
             return found
@@ -53,6 +60,19 @@ def requests(pods: Iterable[core.Pod]) -> dict[str, Amount]:
     for pod in pods:
         total = amounts.added(total, {**pod_amounts.requests(pod.spec), "pods": amounts.ONE})
     return total
+
+
+def ports(pods: Iterable[core.Pod]) -> frozenset[Port]:
+    """Return the ports of the node that pods take."""
+    found = set()
+    for pod in pods:
+        sidecars = (each for each in pod.spec.init_containers if each.restart_policy == "Always")
+        for port in (port for container in (*pod.spec.containers, *sidecars) for port in container.ports):
+            number = port.host_port or (port.container_port if pod.spec.host_network else 0)
+            if number:
+                address = "" if port.host_ip in _EVERYWHERE else port.host_ip
+                found.add((address, port.protocol or "TCP", number))
+    return frozenset(found)
 
 
 def _pressure(pod: core.Pod, facts: NodeFacts) -> tuple[str, str] | None:
@@ -132,6 +152,14 @@ def _room(pod: core.Pod, facts: NodeFacts) -> tuple[str, str] | None:
         return f"OutOf{name}", (
             f"Node didn't have enough resource: {name}, requested: {_number(name, wanted)}, "
             f"used: {_number(name, used)}, capacity: {_number(name, have)}")
+    return None
+
+
+def _node_ports(pod: core.Pod, facts: NodeFacts) -> tuple[str, str] | None:
+    for address, protocol, number in ports((pod,)):
+        if any((protocol, number) == taken[1:] and (not address or taken[0] in ("", address)) for taken in facts.ports):
+            return ("NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod "
+                    "ports")
     return None
 
 

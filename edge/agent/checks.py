@@ -96,6 +96,8 @@ async def _connect(host: str, port: int, seconds: float) -> Outcome:
         return Outcome(Result.FAILURE, f"dial tcp {host}:{port}: i/o timeout")
     except OSError as error:
         return Outcome(Result.FAILURE, f"dial tcp {host}:{port}: connect: {http_get.why(error)}")
+    except UnicodeError:
+        return Outcome(Result.FAILURE, f"dial tcp: lookup {host}: no such host")
     return Outcome(Result.SUCCESS)
 
 
@@ -115,8 +117,8 @@ async def _grpc(host: str, port: int, service: str, seconds: float) -> Outcome:
                     writer.write(answer.feed(data))
                     await writer.drain()  # A server that asks and never reads must not fill the memory.
             finally:
-                writer.close()
-    except (TimeoutError, OSError) as error:
+                http_get.end(writer)
+    except (TimeoutError, OSError, UnicodeError) as error:
         text = http_get.why(error) if isinstance(error, ConnectionError) else "no answer"
         return Outcome(Result.FAILURE, f"{begin}: {text}")
     success, text = answer.verdict or (False, "no answer")

@@ -61,7 +61,7 @@ def missing(pod: core.Pod, secrets: Iterable[str]) -> tuple[str, ...]:
 def _entries(secret: core.Secret) -> dict[str, _Entry]:
     try:
         return dict(_readable(secret))
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return {}
 
 

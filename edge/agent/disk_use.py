@@ -6,10 +6,14 @@ Directories are walked in a thread, with a bound on how many files are looked at
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import stat
+import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from edge.agent import volumes
+from edge.agent import removal, volumes
 from edge.agent.streams_directory import PodView
 from edge.agent.surroundings import Surroundings
 from edge.agent.usage import Disk, PodDisk, Tree
@@ -17,7 +21,11 @@ from edge.api import core
 from edge.runtime.interface import Runtime
 
 MOST_FILES = 1_000_000
+MOST_LINKED = 100_000
+"""Files with several names that are told apart; of further ones each name counts."""
 BLOCK_BYTES = 512
+LEVELS = 64
+DU_SECONDS = 60.0
 
 
 class DiskUse:
@@ -54,38 +62,82 @@ def _pod(pod: core.Pod, view: PodView, layers: dict[str, int], around: Surroundi
 
 
 def tree(directory: str, most: int = MOST_FILES) -> Tree:
-    """Return what a directory takes, as `du` counts: blocks, each file once, nothing behind links or on other disks."""
-    size = count = 0
-    seen: set[int] = set()
+    """Return what a directory takes, as `du` counts: blocks, each file once, nothing behind links or on other disks.
+
+    Whoever fills the directory must not fill the memory with it: of the way down only open directories are kept.
+    """
     try:
-        top = os.lstat(directory)
+        top = os.open(directory, removal.ENTER)
     except OSError:
         return Tree()
-    size, count, waiting = top.st_blocks * BLOCK_BYTES, 1, [directory]
-    while waiting and count < most:
-        for entry, found in _entries(waiting.pop()):
-            if found.st_dev != top.st_dev or (found.st_nlink > 1 and found.st_ino in seen):
-                continue
-            seen.add(found.st_ino) if found.st_nlink > 1 else None
-            size, count = size + found.st_blocks * BLOCK_BYTES, count + 1
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(entry.path)
-            if count >= most:
-                break
-    return Tree(size, count)
-
-
-def _entries(directory: str) -> Iterable[tuple[os.DirEntry[str], os.stat_result]]:
-    """Yield what is in a directory; what goes away meanwhile is not there."""
     try:
-        with os.scandir(directory) as entries:
-            for entry in entries:
-                try:
-                    yield entry, entry.stat(follow_symlinks=False)
-                except OSError:
-                    continue
-    except OSError:
+        found = os.fstat(top)
+        count = _Count(found.st_dev, most, found.st_blocks * BLOCK_BYTES, 1)
+        _add(top, count, 0)
+    finally:
+        os.close(top)
+    return _asked(directory, count) if count.too_deep else Tree(count.size_bytes, count.inodes)
+
+
+@dataclass(slots=True)
+class _Count:
+    """What was found so far."""
+
+    device: int
+    most: int
+    size_bytes: int
+    inodes: int
+    seen: set[int] = field(default_factory=set)
+    too_deep: bool = False
+
+    @property
+    def over(self) -> bool:
+        return self.too_deep or self.inodes >= self.most
+
+
+def _add(here: int, count: _Count, level: int) -> None:
+    with contextlib.suppress(OSError), os.scandir(here) as entries:
+        for entry in entries:
+            try:
+                found = entry.stat(follow_symlinks=False)
+            except OSError:
+                continue  # What goes away meanwhile is not there.
+            if found.st_dev == count.device and not (found.st_nlink > 1 and found.st_ino in count.seen):
+                if found.st_nlink > 1 and len(count.seen) < MOST_LINKED:
+                    count.seen.add(found.st_ino)
+                count.size_bytes, count.inodes = count.size_bytes + found.st_blocks * BLOCK_BYTES, count.inodes + 1
+                if stat.S_ISDIR(found.st_mode):
+                    _enter(entry.name, here, count, level)
+            if count.over:
+                return
+
+
+def _enter(name: str, here: int, count: _Count, level: int) -> None:
+    if level >= LEVELS:
+        count.too_deep = True
         return
+    with contextlib.suppress(OSError):
+        there = os.open(name, removal.ENTER, dir_fd=here)
+        try:
+            _add(there, count, level + 1)
+        finally:
+            os.close(there)
+
+
+def _asked(directory: str, count: _Count) -> Tree:
+    """Return what du(1) says of a directory that is deeper than we go; what was counted where it says nothing."""
+    return Tree(max(count.size_bytes, _du(directory, "--block-size=1")), max(count.inodes, _du(directory, "--inodes")))
+
+
+def _du(directory: str, unit: str) -> int:
+    try:
+        done = subprocess.run(("du", "--summarize", "--one-file-system", unit, "--", directory), text=True,
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              errors="replace", timeout=DU_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    number = done.stdout.partition("\t")[0]
+    return int(number) if number.isdecimal() else 0
 
 
 def file_system(path: str) -> Disk:

@@ -18,19 +18,45 @@ from edge.bus import messages
 _REFERENCE = re.compile(r"\$(\$|\(([^)]*)\))")
 # What a variable may be called: any printable ASCII but the equals sign.
 _NAME = re.compile(r"[ -<>-~]+")
+MOST_CHARACTERS = 4 << 20
+"""Of all variables, or all arguments, of one container. The kernel takes less; variables made of variables of variables
+would fill any memory long before it is asked."""
 
 
 class UnresolvedError(Exception):
     """Something the container needs is not there; the text is Kubernetes' message for CreateContainerConfigError."""
 
 
-def expand(text: str, env: Mapping[str, str]) -> str:
-    """Return text with `$(NAME)` replaced by known variables; unknown ones stay, `$$` is a dollar sign."""
+def expand(text: str, env: Mapping[str, str], most: int = MOST_CHARACTERS) -> str:
+    """Return text with `$(NAME)` replaced by known variables; unknown ones stay, `$$` is a dollar sign.
+
+    Raises:
+        UnresolvedError: that is longer than `most`.
+    """
+    left = most - len(text)
+
     def replacement(match: re.Match[str]) -> str:
-        if match[1] == "$":
-            return "$"
-        return env.get(match[2], match[0])
+        nonlocal left
+        value = "$" if match[1] == "$" else env.get(match[2], match[0])
+        left -= len(value) - len(match[0])
+        if left < 0:
+            raise _too_long()
+        return value
+
     return _REFERENCE.sub(replacement, text)
+
+
+def expand_all(words: Iterable[str], env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words of a command with their variables. Raises UnresolvedError where they are too long together."""
+    left, found = MOST_CHARACTERS, []
+    for word in words:
+        found.append(expand(word, env, left))
+        left -= len(found[-1])
+    return tuple(found)
+
+
+def _too_long() -> UnresolvedError:
+    return UnresolvedError(f"variables or arguments are longer than {MOST_CHARACTERS} characters together")
 
 
 def references(text: str) -> tuple[str, ...]:
@@ -79,16 +105,24 @@ def resolve(container: core.Container, desired: messages.DesiredPod, address: st
     """Return the variables of a container, in the order they were defined.
 
     Raises:
-        UnresolvedError: a ConfigMap, Secret, key or field that is not optional is missing.
+        UnresolvedError: a ConfigMap, Secret, key or field that is not optional is missing, or all is too long.
     """
     pod = desired.pod
     env = service_variables(around.services.values(), pod.metadata.namespace,
                             links=pod.spec.enable_service_links is not False)
+    left = MOST_CHARACTERS
     for source in container.env_from:
-        env.update(_from_source(source, desired))
+        found = _from_source(source, desired)
+        left -= sum(map(len, found.values()))
+        if left < 0:
+            raise _too_long()
+        env.update(found)
     for variable in container.env:
-        value = _value(variable, container, desired, address, around, env)
+        value = _value(variable, container, desired, address, around, env, left)
         if value is not None:
+            left -= len(value)
+            if left < 0:
+                raise _too_long()
             env[variable.name] = value
     return tuple(env.items())
 
@@ -139,10 +173,10 @@ def _text(value: bytes, key: str) -> str:
 
 
 def _value(variable: core.EnvVar, container: core.Container, desired: messages.DesiredPod, address: str,
-           around: Surroundings, env: Mapping[str, str]) -> str | None:
+           around: Surroundings, env: Mapping[str, str], most: int) -> str | None:
     source = variable.value_from
     if source is None:
-        return expand(variable.value, env)
+        return expand(variable.value, env, most)
     try:
         if source.field_ref is not None:
             return downward.field(desired.pod, source.field_ref.field_path, address, around)

@@ -237,8 +237,8 @@ class Executor:
         if not await self._bind_paths(action):
             return False
         try:
-            await asyncio.to_thread(files.check_inside, directories(self._ports.around(), self._state.uid),
-                                    tuple(mount.source for mount in spec.mounts))
+            await execute_volumes.check(spec.name, directories(self._ports.around(), self._state.uid),
+                                        tuple(mount.source for mount in spec.mounts), self._patience)
             await self._ports.runtime.create(spec)
         except EngineAway:
             raise

@@ -11,7 +11,7 @@ from edge.agent.patience import Patience
 from edge.agent.volumes import Layout, SubPath
 
 SUB_PATH_SECONDS = 30.0
-"""How long a path inside a volume may take to be bound; it hangs where the volume's file server is dead."""
+"""How long a path inside a volume may take to be bound or looked at; it hangs where its file server is dead."""
 
 
 async def write(layout: Layout) -> None:
@@ -34,3 +34,15 @@ async def bind(paths: Iterable[SubPath], patience: Patience) -> None:
     for path in paths:
         await patience.call(f"subPath {path.path} of volume {path.volume}", partial(subpaths.bind, path),
                             SUB_PATH_SECONDS)
+
+
+async def check(container: str, directories: tuple[str, ...], sources: tuple[str, ...], patience: Patience) -> None:
+    """Look at what a container is about to mount: that it answers, and lies in the pod's directories where it should.
+
+    The threads all pods share are few: who waits for a dead file server does so in one of its own.
+
+    Raises:
+        FilesError: something does not; try again later.
+    """
+    await patience.call(f"volumes of container {container}", partial(files.check_sources, directories, sources),
+                        SUB_PATH_SECONDS)

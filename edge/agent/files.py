@@ -6,11 +6,10 @@ Everything here blocks; callers run it in a thread.
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from pathlib import Path
 
-from edge.agent import log_files, mounting, ownership, trees, volumes
+from edge.agent import log_files, mounting, ownership, removal, trees, volumes
 from edge.agent.volumes import Directory, HostPath, Layout, Ownership
 
 _CHECKS = {"Directory": stat.S_ISDIR, "File": stat.S_ISREG, "Socket": stat.S_ISSOCK, "CharDevice": stat.S_ISCHR,
@@ -43,19 +42,21 @@ def write(layout: Layout) -> None:
             trees.write_plain(file)
         for owned in layout.owned:
             _own(owned, layout.group)
-    except OSError as error:
+    except (OSError, RecursionError) as error:  # The latter: a volume for fsGroup that is a thousand directories deep.
         raise FilesError(f"cannot write the pod's volumes: {error}") from error
 
 
 def _make_directory(directory: Directory, group: int | None) -> None:
     path = Path(directory.path)
-    is_new = not path.is_dir()
-    if is_new:
-        path.mkdir(parents=True, exist_ok=True)
+    if not path.is_dir():
+        # In its place only once it has its mode: we may be ended at any moment, and what is there is left as it is.
+        fresh = path.with_name(f".{path.name}.new")
+        fresh.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir(mode=0o700, exist_ok=True)
+        fresh.chmod(directory.mode)
+        fresh.rename(path)
     if directory.memory and not path.is_mount():
         mounting.mount_memory(path, directory.size_bytes, directory.mode)
-    if is_new:
-        path.chmod(directory.mode)
     if group is not None and path.stat().st_gid != group:
         os.chown(path, -1, group)
         path.chmod(directory.mode | stat.S_ISGID)
@@ -91,6 +92,8 @@ def _make(path: Path, wanted: HostPath) -> None:
     if path.exists():
         return
     if wanted.type in ("", "DirectoryOrCreate"):
+        if wanted.mode & 0o002:  # A volume of the node's own, which all users of its container may write.
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(wanted.mode)
     elif wanted.type == "FileOrCreate":
@@ -125,6 +128,18 @@ def check_inside(directories: tuple[str, ...], sources: tuple[str, ...]) -> None
                 raise FilesError(f"{source.removeprefix(directory + '/')} leads out of the pod's volumes")
 
 
+def check_sources(directories: tuple[str, ...], sources: tuple[str, ...]) -> None:
+    """Check what is about to be mounted as `check_inside` does, after a look at each: that hangs where its file server
+    is dead.
+
+    Raises:
+        FilesError: a link leads out of the pod's directories.
+    """
+    for source in sources:
+        os.path.exists(source)  # noqa: PTH110 - whether it is there the engine's adapter says
+    check_inside(directories, sources)
+
+
 def termination_message(path: str) -> str:
     """Return the last 4 KiB of what a container wrote into its termination log."""
     try:
@@ -152,7 +167,7 @@ def remove(directories: tuple[str, ...]) -> None:
         try:
             for point, levels in zip(points, _POINTS.values(), strict=True):
                 _remove_points(Path(point), levels)
-            shutil.rmtree(directory)
+            removal.tree(Path(directory))
         except FileNotFoundError:
             continue
         except OSError as error:

@@ -100,9 +100,14 @@ async def _send(request: _Request) -> Response:
         await writer.drain()
         return await _answer(reader)
     finally:
-        writer.close()
+        end(writer)
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+
+
+def end(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and at once where the peer has not taken what was said: it may never do so."""
+    writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
 
 
 async def _answer(reader: asyncio.StreamReader) -> Response:

@@ -82,7 +82,8 @@ class Agent:
                                claims=self.claims),
                          lambda: self._known, lambda: self._around, self._pod_gone)
         self.watch = NodeWatch(node, runtime, self.reporter, clock, look_at_pods=self.pods.look,
-                               network_problem=lambda: self._net.problem, changed=self._node_changed)
+                               network_problem=lambda: self._net.problem, changed=self._node_changed,
+                               network_is_new=lambda: not self._net.tried)
 
     def start(self, supervisor: Supervisor) -> None:
         """Start all parts; the bus must be started by the caller's supervisor as well."""
@@ -210,7 +211,8 @@ class Agent:
     def _facts(self, uid: str) -> NodeFacts:
         """Return what a new pod is judged by."""
         status = self.watch.status
-        return NodeFacts(policy=self.watch.node.policy, used=self.pods.used(uid), pressures=self.pressures(),
+        return NodeFacts(policy=self.watch.node.policy, used=self.pods.used(uid), ports=self.pods.ports_taken(uid),
+                         pressures=self.pressures(),
                          allocatable=amounts.read(status.allocatable) if status is not None else {})
 
     def _node_changed(self) -> None:

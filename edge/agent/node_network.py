@@ -44,6 +44,8 @@ class NodeNetwork:
         self.changed = asyncio.Event()
         self.ready = asyncio.Event()
         self.problem = "network is not ready: the node has no pod subnet yet"
+        self.tried = False
+        """Whether it has been set up once, or could not be."""
 
     async def run(self) -> None:
         """Apply what changed, try again what failed, and look after what others may have removed."""
@@ -51,11 +53,13 @@ class NodeNetwork:
         while True:
             try:
                 await self._apply(self._gather())
+                self.tried = True
                 seconds, retry = RESYNC_SECONDS, RETRY_SECONDS
                 if self.ready.is_set():
                     self._say("")
             except NetworkFailure as error:
                 self._forget()
+                self.tried = True
                 seconds, retry = retry, min(retry * 2, LONGEST_RETRY_SECONDS)
                 self._say(f"network is not ready: {error}")
             if not await wait(self.changed, self._clock, seconds):

@@ -56,12 +56,13 @@ class NodeWatch:
     """The node as it is. `changed` is called when its address, name servers or allocatable resources are others.
 
     `look_at_pods` is called at each look, for what changed while nobody watched the engine; `network_problem` says
-    what is wrong with the node's network, if anything.
+    what is wrong with the node's network, if anything. While `network_is_new` nothing is reported at the first look:
+    a node whose agent was only started again is ready all the time.
     """
 
     def __init__(self, node: Node, runtime: Runtime, reporter: Reporter, clock: Clock, *,
                  look_at_pods: Callable[[], Awaitable[None]], network_problem: Callable[[], str],
-                 changed: Callable[[], None]) -> None:
+                 changed: Callable[[], None], network_is_new: Callable[[], bool] = lambda: False) -> None:
         self.node, self.host_resolv_conf = node, files.read(RESOLV_CONF)
         self.status: core.NodeStatus | None = None
         self.images: tuple[Image, ...] = ()
@@ -71,6 +72,7 @@ class NodeWatch:
         """Set while the engine does not answer."""
         self._runtime, self._reporter, self._clock = runtime, reporter, clock
         self._look_at_pods, self._network_problem, self._changed = look_at_pods, network_problem, changed
+        self._network_is_new = network_is_new
         self._engine_problem = "container runtime status check has not completed yet"
         self._images_read = False
         self._sources: list[FactSource] = []
@@ -91,12 +93,14 @@ class NodeWatch:
         while True:
             await self._look(read_images=looks % IMAGES_EVERY_LOOKS == 0 or not self._images_read)
             looks += 1
-            if await wait(self._look_now, self._clock, LOOK_SECONDS if self.away_since is None else RETRY_SECONDS):
+            settled = self.away_since is None and self._reported is not None
+            if await wait(self._look_now, self._clock, LOOK_SECONDS if settled else RETRY_SECONDS):
                 looks = 0
 
     async def _look(self, *, read_images: bool) -> None:
         version = await self._ask_engine(read_images=read_images)
         moved = self._find_address() | self._find_name_servers()
+        too_early = self._reported is None and self.status is None and self._network_is_new()
         node, problem = self.node, "; ".join(filter(None, (self._engine_problem, self._network_problem())))
         found = await asyncio.to_thread(machine.read, node.data_dir)
         known, now = facts.joined(self._sources), times.render(self._clock.now())
@@ -106,7 +110,9 @@ class NodeWatch:
         allocatable = self.status.allocatable if self.status is not None else None
         report = NodeReport(status, {**known.labels, **node.given.labels}, {**known.annotations, **node.annotations},
                             node.taints)
-        if self._is_news(report):
+        if too_early:
+            self.status = status
+        elif self._is_news(report):
             self.status, self._reported = status, report
             self._reporter.node(report)
         if moved or (self.status is not None and self.status.allocatable != allocatable):

@@ -130,7 +130,7 @@ def _stale(view: View) -> tuple[Action, ...]:
 
 def _write_volumes(view: View) -> Plan | None:
     assert view.desired is not None
-    if view.memory.files_key == view.files_key and view.has_files:
+    if view.memory.files_key == view.files_key and view.has_files and view.has_run_dir:
         return None
     found = layout.layout(view.desired, view.address, view.around)
     said = tuple(Emit(f"FailedMount/{view.desired.revision}/{problem}", "FailedMount", problem, "Warning")

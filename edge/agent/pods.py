@@ -157,9 +157,16 @@ class Pods:
 
     def used(self, uid: str) -> dict[str, Amount]:
         """Return what the pods that are here ask for together, but for one; those that are over ask for nothing."""
-        return admission.requests(
-            worker.state.pod for other, worker in self._workers.items()
-            if other != uid and worker.state.pod is not None and worker.state.memory.failed is None
+        return admission.requests(self._taken(uid))
+
+    def ports_taken(self, uid: str) -> frozenset[admission.Port]:
+        """Return the ports of the node that the pods that are here take, but for one and those deleted by force."""
+        return admission.ports(self._taken(uid, unlisted=False))
+
+    def _taken(self, uid: str, *, unlisted: bool = True) -> tuple[core.Pod, ...]:
+        return tuple(
+            worker.state.pod for other, worker in self._workers.items() if (unlisted or not worker.state.unlisted)
+            and other != uid and worker.state.pod is not None and worker.state.memory.failed is None
             and (worker.state.memory.admitted or self._ports.listing.last(other))
             and (worker.state.previous is None or worker.state.previous.phase not in ("Succeeded", "Failed")))
 
@@ -181,12 +188,16 @@ class Pods:
             worker.images_changed()
 
     async def look(self) -> None:
-        """Wake the pods whose containers changed. Raises RuntimeFailure."""
+        """Wake the pods whose containers changed, or whose network is gone. Raises RuntimeFailure."""
         self._ports.listing.invalidate()
         before, self._seen = self._seen, await self._ports.listing.pods()
         for uid in before.keys() | self._seen.keys():
             if before.get(uid) != self._seen.get(uid) and uid in self._workers:
                 self._workers[uid].wake()
+        for uid in await self._ports.sandboxes.lost() & self._workers.keys():
+            if not self._workers[uid].state.deleting:
+                log.warning("a pod's network namespace was taken away", uid=uid)
+            self._workers[uid].wake()
         strangers = self._seen.keys() - self._workers.keys()
         if strangers and self._began:
             # An engine that hung may carry out an order long after its pod is gone.

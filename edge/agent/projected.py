@@ -17,6 +17,7 @@ from edge.bus import messages
 DEFAULT_TOKEN_SECONDS = 3600
 TOKEN_MODE = 0o600
 LONGEST_PATH, LONGEST_NAME = 4096, 255
+MOST_LEVELS = 128
 
 
 def files(volume: core.Volume, desired: messages.DesiredPod, address: str, around: Surroundings) -> tuple[File, ...]:
@@ -136,6 +137,8 @@ def safe(path: str) -> str:
         raise environment.UnresolvedError(f'the path "{path}" leads out of the volume')
     if len(path) > LONGEST_PATH or any(len(part.encode()) > LONGEST_NAME for part in parts):
         raise environment.UnresolvedError("invalid path: filename must be less than or equal to 255 characters")
+    if len(parts) > MOST_LEVELS:
+        raise environment.UnresolvedError(f"invalid path: it has more than {MOST_LEVELS} levels")
     return path
 
 

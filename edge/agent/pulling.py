@@ -100,6 +100,8 @@ def _pull_failed(view: View, container: core.Container, pull: Pull, path: str) -
     said, message = (error, _error(f"PullReason/{key}", pull.reason, path)), pull.message
     if pull.reason == "RegistryUnavailable":
         message = f"image pull failed for {reference} because the registry is unavailable: {pull.message}"
+    if reference.startswith(f"{references.LOCAL_REGISTRY}/"):
+        message += ". Such an image comes from no registry: load it with `edgectl image load`"
     shown = pull.failed_at + SHOW_ERROR_SECONDS - view.monotonic
     if shown > 0:
         return Step(said, pull.reason, message, shown)

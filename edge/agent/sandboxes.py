@@ -23,6 +23,16 @@ class Sandboxes:
         """Return the pod networks by pod uid."""
         return dict(self._known)
 
+    async def lost(self) -> frozenset[str]:
+        """Forget the networks that somebody has taken away; return whose they were. Raises NetworkFailure."""
+        if not self._known:
+            return frozenset()
+        there = {sandbox.pod_uid for sandbox in await self._network.sandboxes()}
+        gone = frozenset(self._known.keys() - there)
+        for uid in gone:
+            del self._known[uid]
+        return gone
+
     def get(self, uid: str) -> Sandbox | None:
         return self._known.get(uid)
 

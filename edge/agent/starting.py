@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.agent import (
     backoff,
     device_allocation,
@@ -111,8 +113,8 @@ def _spec(view: View, container: core.Container, attempt: int, image: Image) -> 
     made = processes.shared(view, container, spec.container_spec(view.pod, container, spec.Resolved(
         attempt=attempt, image_id=image.id, env=tuple(known.items()), devices=given,
         hostname=names.kernel_hostname(view.pod, view.around),
-        command=tuple(environment.expand(word, known) for word in container.command),
-        args=tuple(environment.expand(word, known) for word in container.args),
+        command=environment.expand_all(container.command, known),
+        args=environment.expand_all(container.args, known),
         mounts=mounts.mounts(container, attempt, view.desired, known, view.around),
         netns_path=view.sandbox.netns_path if view.sandbox else "", cgroup_parent=held.cgroup_parent,
         pids_limit=held.pids_limit, oom_score=held.oom_score, oom_group=held.oom_group,

@@ -22,6 +22,7 @@ from edge import logs
 from edge.agent import (
     containerlogs,
     sampling,
+    streams_door,
     streams_exec,
     streams_logs,
     streams_metrics,
@@ -41,7 +42,6 @@ from edge.runtime.interface import Runtime
 DEFAULT_PORT = 10250
 GROUP = "system:masters"
 TLS_BUFFER_BYTES = 16 * 1024
-HANDSHAKE_SECONDS = 10.0
 STOP_TIMEOUT_SECONDS = 1.0
 MOST_LOGS, MOST_COMMANDS, MOST_FORWARDS, MOST_PROXIED = 256, 100, 64, 128
 # A peer that has lost its power is noticed after IDLE + INTERVAL * PROBES seconds without a word from it.
@@ -68,7 +68,7 @@ class StreamServer:
         self._forward_room = Room("port-forwards", MOST_FORWARDS)
         self._proxy_room = Room("proxied requests", MOST_PROXIED)
         self._runner: web.AppRunner | None = None
-        self._server: asyncio.Server | None = None
+        self._door: streams_door.Door | None = None
         self._http: aiohttp.ClientSession | None = None
         self.port = 0
         """The port it listens on, once started."""
@@ -83,20 +83,18 @@ class StreamServer:
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_TIMEOUT_SECONDS)
         await self._runner.setup()
         assert self._runner.server is not None
-        self._server = await asyncio.get_running_loop().create_server(
-            self._runner.server, address or None, port, ssl=self._ssl, ssl_handshake_timeout=HANDSHAKE_SECONDS,
-            reuse_address=True)
-        for listening in self._server.sockets:
-            for option, value in KEEPALIVE:  # connections have them from the socket that accepts them
-                listening.setsockopt(socket.IPPROTO_TCP, option, value)
-        self.port = self._server.sockets[0].getsockname()[1]
+        listening = streams_door.listen(address, port)
+        for option, value in KEEPALIVE:  # connections have them from the socket that accepts them
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)
+        self.port = listening.getsockname()[1]
+        self._door = streams_door.Door(listening, self._runner.server, self._ssl, self._clock)
         log.info("serving streams", port=self.port)
 
     async def stop(self) -> None:
         """Stop listening and end every stream."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._door is not None:
+            await self._door.close()
+            self._door = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

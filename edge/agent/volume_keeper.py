@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from edge import logs
-from edge.agent import local_volumes
+from edge.agent import local_volumes, removal
 from edge.agent.reporter import Reporter
 from edge.bus import messages
 from edge.clock import Clock, wait
@@ -49,6 +49,10 @@ class VolumeKeeper:
 
     async def run(self) -> None:
         """Look after the directories until cancelled."""
+        try:
+            await asyncio.to_thread(_shut, self._directory)
+        except OSError as error:
+            log.warning("the directory of local volumes stays open to all users of the node", reason=error)
         while True:
             self._wake.clear()
             try:
@@ -95,6 +99,12 @@ class VolumeKeeper:
                 log.info("local volume removed for good", volume=name)
 
 
+def _shut(directory: Path) -> None:
+    """Let nobody but root into the directory: what containers left in it with the rights of root is not for others."""
+    if directory.is_dir() and stat.S_IMODE(directory.stat().st_mode) & 0o007:
+        directory.chmod(0o750)
+
+
 def _names(directory: Path) -> frozenset[str]:
     """Return what is in a directory; nothing when there is none. Raises OSError."""
     try:
@@ -121,6 +131,6 @@ def _used_percent(directory: Path) -> float:
 def _remove(path: Path) -> None:
     """Remove a directory with all that is in it; of a link only the link."""
     if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+        removal.tree(path)
     else:
         path.unlink(missing_ok=True)

@@ -35,6 +35,7 @@ def container(here: str, one: containers.Container, volumes: set[str], *, host_n
     yield from _env(f"{here}.env", one.env)
     yield from _env_from(f"{here}.envFrom", one.env_from)
     yield from _mounts(f"{here}.volumeMounts", one.volume_mounts, volumes)
+    yield from _propagations(f"{here}.volumeMounts", one)
     yield from resources(f"{here}.resources", one.resources)
     yield from _security(f"{here}.securityContext", one.security_context)
 
@@ -176,6 +177,14 @@ def _mounts(here: str, mounts: tuple[containers.VolumeMount, ...], volumes: set[
             yield words.invalid(f"{at}.subPathExpr", mount.sub_path_expr,
                                 "subPathExpr and subPath are mutually exclusive")
         yield from words.one_of(f"{at}.mountPropagation", mount.mount_propagation, _PROPAGATIONS, optional=True)
+
+
+def _propagations(here: str, one: containers.Container) -> Causes:
+    privileged = one.security_context is not None and bool(one.security_context.privileged)
+    for index, mount in enumerate(one.volume_mounts):
+        if mount.mount_propagation == "Bidirectional" and not privileged:
+            yield words.forbidden(f"{here}[{index}].mountPropagation",
+                                  "Bidirectional mount propagation is available only to privileged containers")
 
 
 def relative_path(path: str) -> str:

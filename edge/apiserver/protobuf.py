@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from edge.api import errors, times
-from edge.apiserver.protobuf_fields import INLINE, MESSAGES
+from edge.apiserver.protobuf_fields import INLINE, LATER, MESSAGES
 
 MEDIA_TYPE = "application/vnd.kubernetes.protobuf"
 _MAGIC = b"k8s\x00"
@@ -73,6 +73,8 @@ def _message(kind: str, data: bytes, depth: int) -> dict[str, Any]:
             raise errors.UnsupportedMediaType(f"field {number} of {kind} is not accepted as {MEDIA_TYPE}; "
                                               "send application/json")
         name, shape, repeats = table[number]
+        if name == LATER:
+            continue
         if shape in _MAPS:
             key, item = _entry(shape, _bytes(value))
             found.setdefault(name, {})[key] = item

@@ -4,7 +4,8 @@ Go clients such as `kubectl create service` or `kubectl auth can-i` send protobu
 Only their numbers are needed: https://kubernetes.io/docs/reference/using-api/api-concepts/#protobuf-encoding
 A field is written `name=number:type`; `*` repeats it. Types: s text, i integer, b boolean, y bytes (base64 in JSON),
 t time, m time with microseconds, q quantity, x number or text, ss / sy / sq map from text to text, bytes or quantity,
-else a message. `~` as name: the message's fields stand beside the others in JSON.
+else a message. `~` as name: the message's fields stand beside the others in JSON; `-`: a field of later versions,
+which is left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from edge.apiserver import protobuf_pods, protobuf_workloads
 
 INLINE = "~"
+LATER = "-"
 MESSAGES: dict[str, str] = {
     "Empty": "",
     "ObjectMeta": "name=1:s generateName=2:s namespace=3:s selfLink=4:s uid=5:s resourceVersion=6:s generation=7:i "

@@ -1,8 +1,16 @@
-"""The field numbers of pod templates, written as in `protobuf_fields`."""
+"""The field numbers of pods and their templates, written as in `protobuf_fields`."""
 
 from __future__ import annotations
 
 MESSAGES: dict[str, str] = {
+    # `kubectl debug` sends whole pods.
+    "Pod": "metadata=1:ObjectMeta spec=2:PodSpec status=3:PodStatus",
+    "PodStatus": "phase=1:s conditions=2:*PodCondition message=3:s reason=4:s hostIP=5:s podIP=6:s startTime=7:t "
+                 "qosClass=9:s nominatedNodeName=11:s podIPs=12:*PodIP resize=14:s hostIPs=16:*PodIP "
+                 "-=17:i",
+    "PodCondition": "type=1:s status=2:s lastProbeTime=3:t lastTransitionTime=4:t reason=5:s message=6:s "
+                    "-=7:i",
+    "PodIP": "ip=1:s",
     "PodTemplateSpec": "metadata=1:ObjectMeta spec=2:PodSpec",
     "PodSpec": "volumes=1:*Volume containers=2:*Container restartPolicy=3:s terminationGracePeriodSeconds=4:i "
                "activeDeadlineSeconds=5:i dnsPolicy=6:s nodeSelector=7:ss serviceAccountName=8:s serviceAccount=9:s "
@@ -12,7 +20,8 @@ MESSAGES: dict[str, str] = {
                "tolerations=22:*Toleration hostAliases=23:*HostAlias priorityClassName=24:s priority=25:i "
                "dnsConfig=26:PodDNSConfig shareProcessNamespace=27:b readinessGates=28:*PodReadinessGate "
                "runtimeClassName=29:s enableServiceLinks=30:b preemptionPolicy=31:s overhead=32:sq "
-               "topologySpreadConstraints=33:*TopologySpreadConstraint setHostnameAsFQDN=35:b os=36:PodOS "
+               "topologySpreadConstraints=33:*TopologySpreadConstraint ephemeralContainers=34:*EphemeralContainer "
+               "setHostnameAsFQDN=35:b os=36:PodOS "
                "hostUsers=37:b schedulingGates=38:*PodSchedulingGate resources=40:ResourceRequirements",
     "PodSecurityContext": "seLinuxOptions=1:SELinuxOptions runAsUser=2:i runAsNonRoot=3:b supplementalGroups=4:*i "
                           "fsGroup=5:i runAsGroup=6:i sysctls=7:*Sysctl fsGroupChangePolicy=9:s "
@@ -51,6 +60,7 @@ MESSAGES: dict[str, str] = {
                  "securityContext=15:SecurityContext stdin=16:b stdinOnce=17:b tty=18:b envFrom=19:*EnvFromSource "
                  "terminationMessagePolicy=20:s volumeDevices=21:*VolumeDevice startupProbe=22:Probe "
                  "resizePolicy=23:*ContainerResizePolicy restartPolicy=24:s",
+    "EphemeralContainer": "=1:Container targetContainerName=2:s",
     "ContainerPort": "name=1:s hostPort=2:i containerPort=3:i protocol=4:s hostIP=5:s",
     "ContainerResizePolicy": "resourceName=1:s restartPolicy=2:s",
     "EnvVar": "name=1:s value=2:s valueFrom=3:EnvVarSource",

@@ -67,6 +67,7 @@ class Bridge:
             group.create_task(self._publisher.run(), name="bridge desired")
             group.create_task(self._refusals.work(), name="bridge refusals")
             group.create_task(self.recipient.mirrors.work(), name="bridge mirrors")
+            group.create_task(self.recipient.absent.work(), name="bridge absent nodes")
             for number in range(loop_reported.WORKERS):
                 group.create_task(self.recipient.work(), name=f"bridge reported {number}")
 

@@ -15,7 +15,7 @@ import msgspec
 
 from edge import logs
 from edge.api import coordination, core, errors, meta, mirror_pods
-from edge.bridge import inbox, interface, loop_mirrors, reported, sequence, surroundings, volumes
+from edge.bridge import inbox, interface, loop_absent, loop_mirrors, reported, sequence, surroundings, volumes
 from edge.bus import interface as bus_interface
 from edge.bus import messages, topics
 from edge.client.interface import Client
@@ -79,6 +79,7 @@ class Recipient:
         self._reports: dict[str, messages.ReportedNode] = {}
         self._states: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
+        self.absent = loop_absent.Absent(clock, self._give_up)
         self.mirrors = loop_mirrors.Mirrors(view, client, clock, ids, lambda node, report: self._put(
             PodKey(node, report.namespace, report.name), "pod", report))
 
@@ -100,8 +101,7 @@ class Recipient:
         if isinstance(content, messages.NodeState):
             self._put(NodeKey(topic.node), "state", content)
             return
-        static = isinstance(content, messages.ReportedPod) and self.mirrors.runs(topic.node, content)
-        if not static and (problem := self._foreign(topic, content)):
+        if problem := self._foreign(topic, content):
             self._refuse(topic.branch, message.topic, problem)
             return
         if late := self._sequences.accept(topic.node, message.topic, content.boot_id, content.sequence):
@@ -111,11 +111,12 @@ class Recipient:
             case messages.ReportedStatic():
                 self.mirrors.reported(topic.node, content)
             case messages.ReportedPod():
-                if static:
+                if self.mirrors.runs(topic.node, content):
                     self.mirrors.note(topic.node, content)
                 self._put(PodKey(topic.node, content.namespace, content.name), "pod", content)
             case messages.ReportedEvent():
-                self._put(EventKey(topic.node), f"{content.boot_id}/{content.sequence}", content)
+                self._put(EventKey(topic.node), f"{content.boot_id[:64]}/{content.sequence}",
+                          reported.shortened(content))
             case _:
                 self._put(NodeKey(topic.node), topic.branch, content)
 
@@ -180,6 +181,8 @@ class Recipient:
             return ""
         if content.uid != topic.name:
             return "topic and message name different pods"
+        if self.mirrors.runs(topic.node, content):
+            return ""
         pod = self._view.get(core.Pod, content.name, content.namespace)
         if pod is None or not mirror_pods.is_of(pod, content.uid):
             return "no such pod"
@@ -198,7 +201,7 @@ class Recipient:
                 self._reports[name] = content
                 await self._apply_node(name, content)
             case NodeKey(name), messages.NodeState():
-                await self._apply_state(name, content.state)
+                self._apply_state(name, content.state)
             case NodeKey(name), messages.Heartbeat():
                 await self._apply_heartbeat(name, content)
             case NodeKey(name), messages.ReportedVolumes():
@@ -240,12 +243,17 @@ class Recipient:
                         node = _at(node, version)
                     self._keep(await self._client.update_status(node))
 
-    async def _apply_state(self, name: str, state: str) -> None:
+    def _apply_state(self, name: str, state: str) -> None:
         self._states[name] = state
         log.info("node state", node=name, state=state)
         if state == "online":
-            return
-        reason = "The node has said goodbye." if state == "offline" else "The node's connection to the bus was lost."
+            self.absent.back(name)
+        elif state == "offline":
+            self.absent.left(name, "The node has said goodbye.")
+        else:
+            self.absent.left(name, "The node's connection to the bus was lost.")
+
+    async def _give_up(self, name: str, reason: str) -> None:
         existing = self._newest(core.Node, name)
         for _ in range(ATTEMPTS):
             changed = reported.lost(existing, reason, self._clock.now()) if existing is not None else None

@@ -52,6 +52,8 @@ def wanted(node: core.Node, reported: Iterable[core.Pod]) -> Wanted:
         if key in pods:
             # What is still ending stands beside its successor.
             continue
+        if len(refused) >= mirror_pods.MOST:
+            break  # Each is told of in an Event.
         if problem := _problem(pod, node.metadata.name, len(pods)):
             refused["/".join(key)[:300]] = problem
         else:

@@ -19,6 +19,8 @@ from edge.bus import messages
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 FINISHED = ("Succeeded", "Failed")
+MOST_REASON, MOST_MESSAGE = 128, 2048
+"""Characters of an event's texts that are looked at."""
 _NODE_PREFIX_LENGTH = 24
 _SELF_LABELS = ("kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch",
                 "beta.kubernetes.io/os")
@@ -165,6 +167,12 @@ def lease(name: str, existing: coordination.Lease | None, now: datetime) -> coor
         metadata=meta.ObjectMeta(name=name, namespace=LEASE_NAMESPACE),
         spec=coordination.LeaseSpec(holder_identity=name, lease_duration_seconds=LEASE_SECONDS, acquire_time=time,
                                     renew_time=time))
+
+
+def shortened(report: messages.ReportedEvent) -> messages.ReportedEvent:
+    """Return an event with texts of a bounded length: thousands are remembered, whatever a node makes up."""
+    return msgspec.structs.replace(report, reason=report.reason[:MOST_REASON], message=report.message[:MOST_MESSAGE],
+                                   field_path=report.field_path[:MOST_MESSAGE])
 
 
 def involved(sender: str, report: messages.ReportedEvent, subject: core.Pod | None,

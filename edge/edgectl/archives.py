@@ -5,7 +5,10 @@ An image's id is the hash of its configuration, on every node the same; so a nod
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +22,9 @@ from edge.runtime.containers import InvalidImageName
 
 LONGEST_DOCUMENT_BYTES = 4 * 1024 * 1024
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+
+
+Compressed = gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,17 @@ def read(path: Path, shown: str) -> Archive:
     except OSError as error:
         raise CtlError(f"{shown}: {error.strerror or error}") from error
     return Archive(path, shown, path.stat().st_size, images)
+
+
+def unpacked(path: Path) -> Compressed | None:
+    """Open what is inside a compressed file; None for one that is not compressed."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    if head.startswith(b"\x1f\x8b"):
+        return gzip.open(path)
+    if head.startswith(b"BZh"):
+        return bz2.open(path)
+    return lzma.open(path) if head == b"\xfd7zXZ\x00" else None
 
 
 def _documents(tar: tarfile.TarFile) -> dict[str, bytes]:

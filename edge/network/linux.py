@@ -8,6 +8,7 @@ node the memory of a netlink library. Everything of ours is found again by its n
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from pathlib import Path
@@ -24,6 +25,9 @@ LINKS = Path("/proc/sys/net/ipv4/conf")
 SYSCTLS = {"net/ipv4/ip_forward": "1", "net/ipv4/conf/all/send_redirects": "0"}
 POD_SYSCTLS = {"net.ipv4.ip_unprivileged_port_start": "0", "net.ipv4.ping_group_range": "0 2147483647"}
 """A pod is alone in its namespace: its programs need no rights for port 80 and for ping."""
+TOOL_SECONDS = 60.0
+"""How long a tool may take: one that hangs must not stop the node's network for good."""
+KILLED_SECONDS = 5.0
 SET_SYSCTLS = 'while [ $# -gt 0 ]; do printf "%s\\n" "$2" >"/proc/sys/$1" || exit 1; shift 2; done'
 
 
@@ -110,7 +114,7 @@ class LinuxNetwork:
                 await _run("ip", "address", "del", address, "dev", BRIDGE)
 
     async def _sandboxes(self) -> dict[str, Sandbox]:
-        """Return what exists: read from the kernel once, kept by attach and detach from then on."""
+        """Return what exists: read from the kernel once, then kept by attach and detach, less what others removed."""
         if self._known is None:
             found: dict[str, Sandbox] = {}
             for path in sorted(NAMESPACES.glob(PREFIX + "*")) if NAMESPACES.is_dir() else ():
@@ -120,6 +124,8 @@ class LinuxNetwork:
                 else:
                     await self._remove(uid)
             self._known = found
+        for uid in [uid for uid, sandbox in self._known.items() if not Path(sandbox.netns_path).exists()]:
+            del self._known[uid]  # Somebody took it away.
         return self._known
 
     async def _remove(self, pod_uid: str) -> None:
@@ -171,7 +177,17 @@ async def _run(*argv: str, text: str = "") -> str:
                                                        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     except OSError as error:
         raise NetworkFailure(f"{argv[0]} cannot be started: {error}") from error
-    output, errors = await process.communicate(text.encode())
+    try:
+        async with asyncio.timeout(TOOL_SECONDS):
+            output, errors = await process.communicate(text.encode())
+    except TimeoutError as error:
+        raise NetworkFailure(f"`{' '.join(argv)}` did not end within {TOOL_SECONDS:.0f} s") from error
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError, TimeoutError):
+                process.kill()
+                async with asyncio.timeout(KILLED_SECONDS):
+                    await process.wait()
     if process.returncode != 0:
         raise NetworkFailure(f"`{' '.join(argv)}`: {errors.decode(errors='replace').strip()}")
     return output.decode() or "[]"

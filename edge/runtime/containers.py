@@ -93,7 +93,7 @@ class ContainerSpec:
     """Replaces the image's entrypoint when not empty."""
     args: tuple[str, ...] = ()
     """Replaces the image's command when not empty (or when `command` is given)."""
-    env: tuple[tuple[str, str], ...] = ()
+    env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     working_dir: str = ""
     hostname: str = ""
     netns_path: str = ""
@@ -150,7 +150,7 @@ class Credentials:
     """For a registry."""
 
     username: str
-    password: str
+    password: str = field(repr=False)
 
 
 class RuntimeFailure(Exception):

@@ -19,7 +19,7 @@ import aiohttp
 import msgspec
 
 from edge.clock import Clock
-from edge.runtime import podman_oom, repair, specgen, states
+from edge.runtime import podman_oom, repair, specgen, specgen_security, states
 from edge.runtime.containers import (
     STOP_SIGNAL,
     Container,
@@ -29,7 +29,7 @@ from edge.runtime.containers import (
     RuntimeFailure,
     State,
 )
-from edge.runtime.podman_http import LIBPOD, translated
+from edge.runtime.podman_http import LIBPOD, translated, understood
 from edge.runtime.podman_images import PodmanImages
 from edge.runtime.podman_streams import HijackedSession, failure, hijack, until_ended
 from edge.runtime.podman_use import PodmanUse
@@ -38,6 +38,8 @@ from edge.runtime.podman_use import PodmanUse
 PING_TIMEOUT = aiohttp.ClientTimeout(total=10, sock_connect=5)
 ENDLESS_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 LONGEST_OUTPUT_BYTES = 10 * 1024
+KILLED = 137
+"""The exit code after SIGKILL."""
 
 
 class Podman(PodmanImages, PodmanUse):
@@ -61,10 +63,11 @@ class Podman(PodmanImages, PodmanUse):
         query = {"all": "true", "filters": _json({"label": [states.POD_UID]})}
         rows = await self._call("GET", "/containers/json", query)
         result = []
-        for row in rows or ():
-            ending = await self._ending(row["Id"]) if states.state_of(row) is State.EXITED else None
-            if (container := states.container(row, ending)) is not None:
-                result.append(container)
+        with understood("a list of containers"):
+            for row in rows or ():
+                ending = await self._ending(row["Id"]) if states.state_of(row) is State.EXITED else None
+                if (container := states.container(row, ending)) is not None:
+                    result.append(container)
         present = {container.id for container in result}
         self._endings = {key: value for key, value in self._endings.items() if key in present}
         return tuple(result)
@@ -110,6 +113,11 @@ class Podman(PodmanImages, PodmanUse):
         return await self._call("POST", "/containers/create", data=body, headers={"Content-Type": "application/json"})
 
     async def start(self, container_id: str) -> None:
+        # Asked of the container and not of its image, which may be fetched anew with others at any moment.
+        made = await self._call("GET", f"/containers/{container_id}/json") or {}
+        if found := specgen_security.orders((made.get("Config") or {}).get("Annotations") or {}):
+            raise RuntimeFailure("the image has annotations that would change how its container is confined: "
+                                 + ", ".join(found)[:1024])
         await self._call("POST", f"/containers/{container_id}/start")
 
     async def kill(self, container_id: str, signal: str) -> None:
@@ -184,7 +192,11 @@ class Podman(PodmanImages, PodmanUse):
             await self._call("POST", f"/exec/{exec_id}/resize", {"w": str(width), "h": str(height)})
 
         async def running() -> int | None:
-            answer = await self._call("GET", f"/exec/{exec_id}/json")
+            try:
+                answer = await self._call("GET", f"/exec/{exec_id}/json")
+            except NoSuchContainer:
+                # It went with its container before it could be asked how it ended.
+                return KILLED
             return None if answer["Running"] else int(answer["ExitCode"])
 
         async def exit_code() -> int:

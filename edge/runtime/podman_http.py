@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any
 
 import aiohttp
 import msgspec
+from aiohttp.http_exceptions import HttpProcessingError
 
 from edge.runtime.containers import EngineAway, RuntimeFailure
 from edge.runtime.podman_streams import failure
@@ -89,5 +90,15 @@ def translated(socket: str) -> Any:
         raise EngineAway(f"podman at {socket} took too long") from error
     except (aiohttp.ClientError, OSError) as error:
         raise EngineAway(f"podman does not answer at {socket}: {error}") from error
-    except msgspec.DecodeError as error:
-        raise RuntimeFailure(f"podman answered with something else than JSON: {error}") from error
+    except (ValueError, RecursionError, HttpProcessingError) as error:  # no JSON, or a line without an end
+        line = " ".join(str(error).split())[:1024]
+        raise RuntimeFailure(f"podman answered with something else than JSON: {line}") from error
+
+
+@contextlib.contextmanager
+def understood(what: str) -> Iterator[None]:
+    """Raise what comes of JSON that is not as it should be as a failure of the engine."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise RuntimeFailure(f"podman answered with something else than {what}: {error!r}") from error

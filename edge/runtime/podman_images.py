@@ -24,7 +24,7 @@ from edge.runtime.containers import (
     RuntimeFailure,
     WrongArchitecture,
 )
-from edge.runtime.podman_http import LONG_TIMEOUT, PodmanConnection
+from edge.runtime.podman_http import LONG_TIMEOUT, PodmanConnection, understood
 
 # Only the calls that Docker has too tell how many bytes of an image have come.
 COMPATIBLE = "/v4.0.0"
@@ -45,8 +45,10 @@ class PodmanImages(PodmanConnection):
         self._image_dir = ""
 
     async def images(self) -> tuple[Image, ...]:
-        found = [states.image(row) for row in await self._image_rows()]
-        self._architectures = {each.id: await self._architecture(each) for each in found}
+        rows = await self._image_rows()
+        with understood("a list of images"):
+            found = [states.image(row) for row in rows]
+            self._architectures = {each.id: await self._architecture(each) for each in found}
         return tuple(replace(each, architecture=self._architectures.get(each.id, "")) for each in found)
 
     async def _image_rows(self) -> list[Mapping[str, Any]]:

@@ -135,7 +135,8 @@ def failure(status: int, body: bytes) -> RuntimeFailure:
     except (msgspec.DecodeError, KeyError, TypeError):
         text = body.decode("utf-8", "replace") or f"podman answered with status {status}"
     line = " ".join(text.split())
-    return NoSuchContainer(line) if status == 404 and "no such container" in line.lower() else RuntimeFailure(line)
+    absent = status == 404 and any(words in line.lower() for words in ("no such container", "no such exec session"))
+    return NoSuchContainer(line) if absent else RuntimeFailure(line)
 
 
 async def until_ended(clock: Clock, running: Callable[[], Awaitable[int | None]]) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from edge.runtime.podman_http import PodmanConnection
+from edge.runtime.podman_http import PodmanConnection, understood
 
 
 class PodmanUse(PodmanConnection):
@@ -21,4 +21,5 @@ class PodmanUse(PodmanConnection):
             return {}
         filters = msgspec.json.encode({"id": sorted(container_ids)}).decode()
         rows = await self._call("GET", "/containers/json", {"all": "true", "size": "true", "filters": filters})
-        return {row["Id"]: int((row.get("Size") or {}).get("rwSize") or 0) for row in rows or ()}
+        with understood("a list of containers"):
+            return {row["Id"]: int((row.get("Size") or {}).get("rwSize") or 0) for row in rows or ()}

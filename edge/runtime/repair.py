@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 _IMAGE = re.compile(r'image "([0-9a-f]{64})".*you may need to remove the image', re.DOTALL)
-_LAYER = re.compile(r"creating read-write layer with ID .*"
+# From its beginning: further on a message may repeat what a pod says, such as a path.
+_LAYER = re.compile(r'\A(?:container create: )?creating container storage: creating read-write layer with ID "\w*": .*'
                     r"(?:no such file or directory|layer not known|input/output error|structure needs cleaning)",
                     re.DOTALL)
 _LIST = re.compile(r"(/[^\s\"':]*/(?:overlay|vfs|btrfs|zfs)-(?:containers|images|layers)/[a-z-]+\.json)")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from edge.runtime.confinement import IDS
 from edge.runtime.containers import ContainerSpec
 
 ALL = "ALL"
+_ORDERS = ("run.oci.", "org.systemd.property.")
+"""What annotations begin with that crun and runc obey: another seccomp filter, a device, a path of the host."""
 
 
 def document(spec: ContainerSpec) -> dict[str, Any]:
@@ -28,6 +31,14 @@ def document(spec: ContainerSpec) -> dict[str, Any]:
         "unmask": ["ALL"] if confined.unmasked else None,
     }
     return {key: value for key, value in optional.items() if value} | _user_namespace(confined.first_id)
+
+
+def orders(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Return which annotations of a container would undo what it is confined to.
+
+    Podman hands on what an image has of them as if whoever runs it had asked for it; we never do.
+    """
+    return tuple(sorted(name for name in annotations if name.startswith(_ORDERS)))
 
 
 def capabilities(add: tuple[str, ...], drop: tuple[str, ...]) -> tuple[list[str], list[str]]:

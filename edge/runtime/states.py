@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ CONTAINER_NAME = "edge.container.name"
 ATTEMPT = "edge.container.attempt"
 SPEC_HASH = "edge.spec.hash"
 
+# What becomes part of paths.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _STATES = {
     "configured": State.CREATED,
     "created": State.CREATED,
@@ -44,8 +47,8 @@ class Ending:
 def container(row: Mapping[str, Any], ending: Ending | None = None) -> Container | None:
     """Return a container from a row of the list, or None when it is none of ours."""
     labels: dict[str, str] = row.get("Labels") or {}
-    if POD_UID not in labels or CONTAINER_NAME not in labels:
-        return None
+    if not all(_NAME.fullmatch(labels.get(label, "")) for label in (POD_UID, CONTAINER_NAME)):
+        return None  # An image may carry any label, and somebody run it by hand.
     state = state_of(row)
     ended = state is State.EXITED
     return Container(

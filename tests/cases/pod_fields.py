@@ -55,7 +55,7 @@ POD: dict[str, Fields] = {
         "dnsPolicy": works("the node answers for the cluster's names, also without the master"),
         "serviceAccount": works("old name of serviceAccountName"),
         "nodeName": works("passes by the scheduler; the node refuses what does not fit (OutOfcpu, OutOfmemory, "
-                          "OutOfpods), and does not look at node affinity"),
+                          "OutOfpods, NodePorts), and does not look at node affinity"),
         "shareProcessNamespace": works(),
         "subdomain": works("with a headless service of that name"),
         "schedulerName": works("pods of another name wait for that scheduler"),

@@ -187,6 +187,32 @@ def _remove_groups() -> None:
         time.sleep(0.05)
 
 
+def annotated_archive(name: str, annotations: Mapping[str, str]) -> bytes:
+    """Return a `podman load` archive in the layout of OCI, whose manifest has annotations."""
+    content = layer(("sh", "sleep"), {})
+    config = json.dumps({"architecture": ARCHITECTURE, "os": "linux", "config": {"Env": ["PATH=/bin"]}, "rootfs": {
+        "type": "layers", "diff_ids": ["sha256:" + sha256(content).hexdigest()]}}).encode()
+    kind = "application/vnd.oci.image"
+
+    def described(blob: bytes, media_type: str) -> dict[str, object]:
+        return {"mediaType": media_type, "digest": "sha256:" + sha256(blob).hexdigest(), "size": len(blob)}
+
+    manifest = json.dumps({"schemaVersion": 2, "mediaType": f"{kind}.manifest.v1+json", "annotations": {**annotations},
+                           "config": described(config, f"{kind}.config.v1+json"),
+                           "layers": [described(content, f"{kind}.layer.v1.tar")]}).encode()
+    index = json.dumps({"schemaVersion": 2, "manifests": [described(manifest, f"{kind}.manifest.v1+json") | {
+        "annotations": {"org.opencontainers.image.ref.name": name}}]}).encode()
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        files = {"oci-layout": b'{"imageLayoutVersion": "1.0.0"}', "index.json": index}
+        files |= {f"blobs/sha256/{sha256(blob).hexdigest()}": blob for blob in (config, manifest, content)}
+        for path, blob in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.size = len(blob)
+            archive.addfile(entry, io.BytesIO(blob))
+    return out.getvalue()
+
+
 def image_archive(
     name: str,
     *,

@@ -155,6 +155,15 @@ class TestAgentRestart:
         server = await serving(node, "pod-1", "10.244.1.2")
         assert (await node.who("", "10.244.1.2", 8080))[0] == server
 
+    async def test_a_namespace_that_was_removed_by_hand_is_made_again(self, node: Node) -> None:
+        await serving(node, "pod-1", "10.244.1.2")
+        await node.run("ip", "netns", "del", "edge-pod-1")  # Its server still runs in there.
+        assert await node.sandboxes() == ()
+        server = await serving(node, "pod-1", "10.244.1.3")
+        assert (await node.who("", "10.244.1.3", 8080))[0] == server
+        await node.detach("pod-1")
+        assert await node.sandboxes() == ()
+
     async def test_namespaces_of_others_are_left_alone(self, node: Node) -> None:
         await node.restart()
         assert await node.sandboxes() == ()

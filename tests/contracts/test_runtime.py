@@ -170,9 +170,10 @@ class TestCommands:
 
     async def test_environment_user_and_directory(self, engine: Case) -> None:
         output = await self.shell(
-            engine, "env; id -u; hostname; pwd", env=(("A", "b c"),), user="1000", hostname="web-1", working_dir="/tmp"
+            engine, "env; id -u; hostname; pwd", env=(("A", "b c"),), user="1000", hostname="web-1",
+            working_dir="/tmp/new/one",  # one that the image does not have
         )
-        assert {"A=b c", "FROM_IMAGE=yes", "1000", "web-1", "/tmp"} <= set(output.splitlines())
+        assert {"A=b c", "FROM_IMAGE=yes", "1000", "web-1", "/tmp/new/one"} <= set(output.splitlines())
 
     async def test_mounts(self, engine: Case, tmp_path: Path) -> None:
         (tmp_path / "hosts").write_text("10.0.0.9 mine\n")

@@ -199,6 +199,15 @@ class TestCommands:
         with pytest.raises(NoSuchContainer, match="not running"):
             await rig.runtime.open_exec(container_id, ("true",), stdin=False, tty=False)
 
+    async def test_a_command_that_went_with_its_container_was_killed(self, rig: Rig) -> None:
+        container_id = await rig.run("exec sleep 1000")
+        session = await rig.runtime.open_exec(container_id, ("sleep", "1000"), stdin=False, tty=False)
+        await rig.runtime.remove(container_id)
+        async with asyncio.timeout(20):
+            assert [chunk async for chunk in session.output()] == []
+            assert await session.exit_code() == 137
+        await session.close()
+
     async def test_a_command_outlives_the_one_who_asked_for_it(self, rig: Rig) -> None:
         container_id = await rig.run("exec sleep 1000")
         for tty in (False, True):

@@ -116,7 +116,7 @@ def test_limits_are_set_and_kill(here: Within) -> None:
     container_id = here.path("pod/limited", ".status.containerStatuses[0].containerID").removeprefix("podman://")
     # As the kernel has them, on both versions of cgroups; within the pod they show where it has a cgroup namespace.
     groups = [path for tree in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory"), Path("/sys/fs/cgroup/cpu"))
-              for path in tree.glob(f"{NAME}-lab/*/libpod-{container_id}")]
+              for path in tree.glob(f"{NAME}-lab/**/libpod-{container_id}")]
     limits = {name: (group / name).read_text().split()[0] for group in groups
               for name in ("memory.limit_in_bytes", "memory.max", "cpu.cfs_quota_us", "cpu.max")
               if (group / name).exists()}

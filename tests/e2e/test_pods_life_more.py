@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import time
@@ -89,6 +90,23 @@ def test_debug_a_running_pod(here: Within) -> None:
     assert here.path("pod/app", ".status.containerStatuses[0].restartCount") == "0"
     fault = here.try_kubectl("debug", "app", f"--image={IMAGE}", "--image-pull-policy=IfNotPresent", "--target=nobody")
     assert fault.returncode != 0 or "Targeting container" in fault.stderr + fault.stdout
+
+
+def test_debug_a_copy_of_a_pod_and_a_node(here: Within) -> None:
+    here.apply(pod("app", container("exec sleep 12345")))
+    here.until_ready("app")
+    here.kubectl("debug", "app", f"--image={IMAGE}", "--image-pull-policy=IfNotPresent", "--copy-to=twin",
+                 "--share-processes", "-c", "eye", "--", "sh", "-c", "ps; exec sleep 54321")
+    here.until_ready("twin")
+    until(lambda: "sleep 12345" in here.kubectl("logs", "twin", "-c", "eye"), 10, "it does not see the pod's processes")
+    said = here.try_kubectl("debug", "node/node-2", f"--image={IMAGE}", "--image-pull-policy=IfNotPresent", "--", "sh",
+                            "-c", "hostname; ls /host/var/lib")
+    assert said.returncode == 0, said.stderr
+    assert "Warning" not in said.stderr
+    name = re.search(r"debugging pod (\S+) ", said.stdout + said.stderr)
+    assert name is not None
+    until(lambda: here.path(f"pod/{name[1]}", ".status.phase") == "Succeeded", 20, "it does not end")
+    assert here.kubectl("logs", name[1]).split()[0] == "node-2"
 
 
 def test_debug_with_a_terminal(here: Within) -> None:

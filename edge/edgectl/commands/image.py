@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import click
 
@@ -70,17 +71,29 @@ def load(obj: dict[str, Any], files: tuple[Path, ...], chosen: tuple[str, ...]) 
 
 
 def _archive(path: Path, stack: contextlib.ExitStack) -> Archive:
-    if str(path) != "-":
-        return archives.read(path, str(path))
-    # Every node gets it, so it has to be kept.
+    shown = str(path)
+    if shown == "-":
+        # Every node gets it, so it has to be kept.
+        shown = "standard input"
+        path = _kept(sys.stdin.buffer, shown, stack)
+    archive, unpacked = archives.read(path, shown), archives.unpacked(path)
+    if unpacked is None:
+        return archive
+    # Podman 4.3 takes no archive of Docker's kind that is compressed with gzip.
+    with unpacked:
+        return archives.read(_kept(unpacked, shown, stack), shown)
+
+
+def _kept(source: IO[bytes] | archives.Compressed, shown: str, stack: contextlib.ExitStack) -> Path:
     file = stack.enter_context(tempfile.NamedTemporaryFile(prefix="edgectl-image-"))  # noqa: SIM115 - it is one
     try:
-        shutil.copyfileobj(sys.stdin.buffer, file)
+        shutil.copyfileobj(source, file)
         file.flush()
-    except OSError as error:
-        raise CtlError(f"standard input cannot be kept in {tempfile.gettempdir()}: {error.strerror}; $TMPDIR may name "
+    except (OSError, EOFError, lzma.LZMAError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise CtlError(f"{shown} cannot be kept in {tempfile.gettempdir()}: {reason}; $TMPDIR may name "
                        "another directory") from error
-    return archives.read(Path(file.name), "standard input")
+    return Path(file.name)
 
 
 def _open(obj: dict[str, Any], chosen: Sequence[str]) -> tuple[Session, tuple[Node, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 
 import pytest
@@ -188,3 +189,33 @@ async def test_of_a_pod_that_goes_only_the_readiness_is_probed() -> None:
     running.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await running
+
+
+async def test_a_grpc_server_that_asks_and_never_reads_is_answered_no_more() -> None:
+    pings, sent, ended = grpc_health.frame(grpc_health.PING, 0, 0, b"12345678") * 4096, 0, asyncio.Event()
+
+    async def flood(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(pings)
+                await writer.drain()
+                sent += len(pings)
+        writer.close()
+        ended.set()
+    # So small a buffer that nothing is taken that is not read.
+    listening = await asyncio.start_server(flood, "127.0.0.1", limit=1024)
+    listening.sockets[0].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    port = listening.sockets[0].getsockname()[1]
+    good, _ = await probed(core.Probe(grpc=core.GRPCAction(port=port), timeout_seconds=1))
+    assert not good
+    assert sent < 64 << 20
+    async with asyncio.timeout(10):  # The probe leaves no connection behind that waits for its reader.
+        await ended.wait()
+    listening.close()
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 70])
+async def test_a_host_that_is_no_name_fails_the_probe_alone(host: str) -> None:
+    assert await probed(core.Probe(tcp_socket=core.TCPSocketAction(host=host, port=80))) == (
+        False, f"dial tcp: lookup {host}: no such host")

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from edge.agent import files
 from edge.agent.reporter import Reporter
 from edge.agent.volume_keeper import VolumeKeeper
+from edge.agent.volumes import HostPath, Layout
 from edge.api import core, meta
 from edge.api import persistent_volume_sources as sources
 from edge.bus import messages, topics
@@ -172,3 +174,18 @@ async def test_a_disk_that_cannot_be_read_answers_nothing_and_is_tried_again(dis
     await disk.wait(61)
     await disk.wait()
     assert disk.answers() == [("pvc-a",)]
+
+
+async def test_nobody_but_root_gets_at_what_containers_have_left(tmp_path: Path) -> None:
+    disk = Disk(tmp_path)
+    disk.make("pvc-1")
+    disk.directory.chmod(0o755)
+    await disk.start()
+    try:
+        await disk.wait(1)
+        assert disk.directory.stat().st_mode & 0o777 == 0o750
+        fresh = HostPath("data", str(tmp_path / "fresh/pvc-2"), "DirectoryOrCreate", 0o777)
+        files.write(Layout(host_paths=(fresh,)))
+        assert [(tmp_path / name).stat().st_mode & 0o777 for name in ("fresh", "fresh/pvc-2")] == [0o750, 0o777]
+    finally:
+        await disk.supervisor.stop()

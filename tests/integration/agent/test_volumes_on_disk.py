@@ -132,6 +132,23 @@ def test_an_empty_dir_is_everybodys_and_its_groups(pod: Path) -> None:
     assert (pod / "memory/file").read_text() == "stays"
 
 
+def test_a_directory_appears_with_its_mode_also_after_a_kill_in_between(pod: Path, monkeypatch: pytest.MonkeyPatch,
+                                                                        ) -> None:
+    layout = Layout(private=(Directory(f"{pod}/own", mode=0o700),), directories=(Directory(f"{pod}/volumes/v"),))
+    change = Path.chmod
+
+    def killed(path: Path, mode: int) -> None:
+        raise OSError("killed")
+    monkeypatch.setattr(Path, "chmod", killed)
+    for _ in range(2):
+        with pytest.raises(files.FilesError, match="killed"):
+            files.write(layout)
+    assert {mode(path) for path in pod.iterdir()} == {"700"}
+    monkeypatch.setattr(Path, "chmod", change)
+    files.write(layout)
+    assert (mode(pod / "own"), mode(pod / "volumes/v")) == ("700", "777")
+
+
 def test_a_volume_is_given_to_its_group_but_not_what_its_links_lead_to(tmp_path: Path) -> None:
     root, outside = tmp_path / "disk", tmp_path / "outside"
     (root / "deep").mkdir(parents=True)
@@ -402,6 +419,18 @@ async def test_a_file_server_is_mounted_with_its_options(pod: Path, programs: Pa
     assert (programs / "arguments").read_text() == f"-t nfs -o ro,soft -- 10.0.0.9:/exp {pod}/_mounts/data\n"
     assert (pod / "_mounts/data").is_dir()
     assert mounting.arguments(replace(network, options=())) == ("-t", "nfs", "10.0.0.9:/exp", network.target)
+
+
+@pytest.mark.parametrize("trick", ["--fstab={}", "-T{}", "-oremount,bind,{}"])
+async def test_a_file_server_with_the_name_of_an_option_is_a_file_server(pod: Path, tmp_path: Path, trick: str) -> None:
+    target = pod / "_mounts/data"
+    fstab = tmp_path / "volume/fstab:/x"  # As a pod could write it into a volume of its own.
+    fstab.parent.mkdir(parents=True)
+    fstab.write_text(f"/ {target} none bind 0 0\n")
+    source = trick.format(str(fstab).removesuffix(":/x")) + ":/x"
+    with pytest.raises(files.FilesError, match="mount failed"):
+        await mounting.mount_network(NetworkMount("data", source, str(target)), 10.0)
+    assert str(target) not in mounting.mount_points()
 
 
 async def test_what_is_mounted_already_is_left_alone(pod: Path, programs: Path) -> None:

@@ -13,7 +13,7 @@ from edge.api import coordination, core, errors, meta
 from edge.apiserver.bootstrap import make_namespaces
 from edge.apiserver.local import LocalClient
 from edge.apiserver.service import Service
-from edge.bridge import loop, surroundings
+from edge.bridge import loop, loop_absent, surroundings
 from edge.bus import interface, messages, topics
 from edge.client import cache
 from edge.component import Supervisor
@@ -337,10 +337,26 @@ async def test_heartbeats_renew_the_lease(world: World) -> None:
         world.clock.advance(10)
 
 
-async def test_a_lost_node_is_unknown_at_once_and_ready_when_it_reports_again(world: World) -> None:
+async def test_an_agent_that_is_started_again_is_not_noticed(world: World) -> None:
+    await registered(world)
+    before = await world.client.get(core.Node, NODE)
+    for state in ("online", "lost", "online"):
+        await world.say_state(state)
+        world.clock.advance(loop_absent.PATIENCE_SECONDS - 1)
+    await world.beat()
+    # A lease says that all before it has been worked off.
+    await wait_for(world, coordination.Lease, NODE, "kube-node-lease", lambda lease: bool(lease.spec.renew_time))
+    assert (await world.client.get(core.Node, NODE)).status == before.status
+
+
+async def test_a_lost_node_is_soon_unknown_and_ready_when_it_reports_again(world: World) -> None:
     await registered(world)
     await world.say_state("online")
     await world.say_state("lost")
+    await world.beat()
+    await wait_for(world, coordination.Lease, NODE, "kube-node-lease", lambda lease: bool(lease.spec.renew_time))
+    assert await world.ready() == "True"
+    world.clock.advance(loop_absent.PATIENCE_SECONDS)
     await wait_for(world, core.Node, NODE, "", lambda node: node.status.conditions[0].status == "Unknown")
     await world.say_state("online")
     await world.report_node()
@@ -430,3 +446,16 @@ async def test_a_pod_that_is_too_large_to_send_says_so(world: World) -> None:
     assert [(event.type, event.reason) for event in events] == [("Warning", "MessageTooLarge")]
     await world.client.delete(core.ConfigMap, "c0", "default")
     await until(lambda: world.retained(messages.DesiredPod, topics.desired_pod(NODE, told.metadata.uid)))
+
+
+async def test_an_event_of_megabytes_is_cut_before_it_is_kept(world: World) -> None:
+    await registered(world)
+    await world.say(topics.events(NODE), lambda n: messages.ReportedEvent(
+        boot_id="b" * 1_000_000, sequence=n, reason="R" * 1_000_000, message="m" * 1_000_000,
+        field_path="f" * 1_000_000))
+    for _ in range(ROUNDS):
+        found = [event for event in (await world.client.list(core.Event)).items if event.reason == "R" * 128]
+        if found:
+            break
+        await asyncio.sleep(0.002)
+    assert len(found[0].message) == 1024

@@ -202,3 +202,15 @@ async def test_a_deleted_node_comes_back_with_its_static_pods(world: World) -> N
     node = await wait_for(world, core.Node, NODE, "", lambda found: True)
     after = await shown(world, other_than=before.metadata.uid)
     assert after.metadata.owner_references[0].uid == node.metadata.uid
+
+
+async def test_a_node_speaks_of_a_static_pod_under_its_own_topic_only(world: World) -> None:
+    await registered(world)
+    await tell(world, static())
+    await shown(world)
+    for number in range(3):
+        await world.say(topics.reported_pod(NODE, f"made-up-{number}"), lambda n: messages.ReportedPod(
+            boot_id="boot-1", sequence=n, uid="s1", namespace="default", name=f"web-{NODE}",
+            status=core.PodStatus(phase="Running")))
+    refused = world.bridge.recipient.refused
+    await until(lambda: refused["reported/pods: topic and message name different pods"] == 3)

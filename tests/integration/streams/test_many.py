@@ -16,7 +16,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from edge.agent import streams, streams_netns
+from edge.agent import streams_door, streams_netns
 from edge.agent.streams_directory import ContainerView
 from tests.integration.streams.conftest import Node
 from tests.integration.streams.test_server import LINE, V4, V5, channels, text, until
@@ -193,15 +193,15 @@ class TestPeersThatAreGone:
         await until(lambda: node.server._log_room.taken == 0)
 
     async def test_the_kernel_asks_silent_peers_whether_they_live(self, node: Node) -> None:
-        assert node.server._server is not None
-        for listening in node.server._server.sockets:
-            assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
-        kept = node.server._server.sockets[0].getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
+        assert node.server._door is not None
+        listening = node.server._door.listening
+        assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
+        kept = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
         assert kept * 15 + 60 <= 120
 
     async def test_one_that_never_finishes_its_handshake_is_closed(
             self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(streams, "HANDSHAKE_SECONDS", 0.2)
+        monkeypatch.setattr(streams_door, "HANDSHAKE_SECONDS", 0.2)
         await node.server.stop()
         await node.server.start("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", node.server.port)
@@ -209,6 +209,26 @@ class TestPeersThatAreGone:
         with contextlib.suppress(ConnectionResetError):
             assert await asyncio.wait_for(reader.read(), 5) == b""
         writer.close()
+
+    async def test_a_thousand_that_say_nothing_take_no_place_from_the_server(self, node: Node) -> None:
+        (node.logs / "main/1.log").write_text(LINE.format(0))
+        silent = [socket.socket() for _ in range(streams_door.MOST_FROM_ONE + 100)]
+        try:
+            for each in silent:
+                each.bind(("127.0.0.9", 0))
+                each.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    each.connect(("127.0.0.1", node.server.port))
+            door = node.server._door
+            assert door is not None
+            await until(lambda: door.strangers == streams_door.MOST_FROM_ONE)
+            async with node.http.get(node.url(PATH), server_hostname="node-1") as response:
+                assert response.status == 200
+            assert door.strangers <= streams_door.MOST_FROM_ONE
+        finally:
+            for each in silent:
+                each.close()
+        await until(lambda: door.strangers == 0)
 
     async def test_all_streams_end_when_the_agent_stops(self, node: Node) -> None:
         (node.logs / "main/1.log").write_text(LINE.format(0))

@@ -44,6 +44,27 @@ def test_a_plain_pod_is_taken() -> None:
     assert admission.refusal(pod(asking(cpu="2", memory="1Gi")), NodeFacts()) is None
 
 
+def publishing(*found: core.ContainerPort, **spec: Any) -> core.Pod:
+    return pod(container(ports=found), **spec)
+
+
+def test_a_port_of_the_node_has_one_pod() -> None:
+    web = core.ContainerPort(container_port=80, host_port=8080)
+    taken = replace(FACTS, ports=admission.ports((publishing(web), pod())))
+    refused = ("NodePorts", "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports")
+    host_network = publishing(core.ContainerPort(container_port=8080), host_network=True)
+    local = core.ContainerPort(container_port=1, host_port=8080, host_ip="10.0.0.2")
+    for found in (publishing(web), host_network, publishing(local)):
+        assert admission.refusal(found, taken) == refused
+    for port in (core.ContainerPort(container_port=8080), core.ContainerPort(container_port=80, host_port=8081),
+                 core.ContainerPort(container_port=80, host_port=8080, protocol="UDP")):
+        assert admission.refusal(publishing(port), taken) is None
+    other = core.ContainerPort(container_port=2, host_port=8080, host_ip="10.0.0.3")
+    here = replace(FACTS, ports=admission.ports((publishing(local),)))
+    assert admission.refusal(publishing(other), here) is None
+    assert admission.refusal(publishing(web), here) == refused
+
+
 @pytest.mark.parametrize("name", ["kernel.shm_rmid_forced", "net.ipv4.tcp_syncookies", "net/ipv4/ping_group_range"])
 def test_safe_sysctls_are_taken(name: str) -> None:
     assert admission.refusal(sysctl(name), FACTS) is None

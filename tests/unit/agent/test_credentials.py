@@ -99,3 +99,8 @@ def test_an_image_that_is_none_has_no_credentials() -> None:
 def test_missing_secrets_are_named_once() -> None:
     spec = core.PodSpec(image_pull_secrets=tuple(meta.LocalObjectReference(name=name) for name in "abac"))
     assert credentials.missing(core.Pod(spec=spec), {"b"}) == ("a", "c")
+
+
+def test_a_secret_that_is_nested_without_end_is_passed_over() -> None:
+    deep = secret('{"auths": {}, "x": ' + "[" * 200_000)
+    assert users("registry.example.com/app", deep, auths(**{"registry.example.com": "me"})) == ["me"]

@@ -42,6 +42,20 @@ def test_references_expand_to_what_was_defined_before() -> None:
     assert env["B"] == "1-$(NOPE)-$(A)-10.96.0.7"
 
 
+def test_variables_made_of_variables_do_not_fill_the_memory() -> None:
+    doubled = tuple(core.EnvVar(name=f"V{n}", value=f"$(V{n - 1})" * 2 if n else "x" * 1024) for n in range(60))
+    with pytest.raises(environment.UnresolvedError, match="longer than 4194304 characters together"):
+        resolve(core.Container(name="c", env=doubled))
+    big = core.ConfigMap(metadata=meta.ObjectMeta(name="big"), data={"k": "x" * (1 << 20)})
+    chosen = core.ConfigMapKeySelector(name="big", key="k")
+    with pytest.raises(environment.UnresolvedError, match="longer than"):
+        resolve(core.Container(name="c", env=tuple(variable(f"V{n}", config_map_key_ref=chosen) for n in range(10))),
+                config_maps={"big": big})
+    with pytest.raises(environment.UnresolvedError, match="longer than"):
+        environment.expand_all(["$(A)$(A)"] * 1000, {"A": "x" * (1 << 20)})
+    assert environment.expand_all(["$(A)", "$$(A)"], {"A": "x"}) == ("x", "$(A)")
+
+
 def test_fields_and_resources() -> None:
     env = resolve(core.Container(
         name="c", resources=core.ResourceRequirements(limits={"memory": "64Mi"}, requests={"cpu": "250m"}),

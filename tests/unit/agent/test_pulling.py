@@ -135,6 +135,13 @@ def test_a_registry_that_is_away_is_called_that() -> None:
     assert waiting.message == f'Back-off pulling image "busybox:1": RegistryUnavailable: {text}'
 
 
+def test_who_names_an_image_without_a_registry_hears_how_to_load_it() -> None:
+    own = container(image="localhost/web:1")
+    failed = memory.pull_failed(Memory(images={"localhost/web:1": None}), "web", 0, "RegistryUnavailable",
+                                "connection refused", 1000.0)
+    assert "load it with `edgectl image load`" in starting.step(view(memory=failed), own).message
+
+
 def test_another_image_is_pulled_at_once_and_the_late_answer_about_the_first_is_not_mixed_up() -> None:
     flying = memory.pull_began(ABSENT, "web", 0, "busybox:1")
     failed = memory.pull_failed(flying, "web", 0, "ErrImagePull", "no", 1000.0, "busybox:1")

@@ -87,3 +87,8 @@ def test_a_creation_that_fails_again_and_again_is_tried_every_ten_seconds() -> N
         remembered = memory.create_failed(remembered, "web", "no space left", 1000.0)
     remembered = memory.found(remembered, "busybox:1", IMAGE)
     assert starting.step(view(memory=remembered), WEB).requeue_after == 10.0
+
+
+def test_what_an_image_says_of_itself_is_not_taken_for_the_nodes_word() -> None:
+    (create,) = (action for action in starting.step(view(), WEB).actions if isinstance(action, CreateContainer))
+    assert create.spec.labels == {"edge.devices": "", "edge.processes.owner": ""}

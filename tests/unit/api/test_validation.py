@@ -84,6 +84,9 @@ def test_good_objects_have_no_problems(kind: type[meta.Object], raw: dict[str, A
      'spec.containers[0].env[0].valueFrom: Invalid value: "": must specify one of'),
     ("spec.containers.0.volumeMounts.0.name", "other", 'spec.containers[0].volumeMounts[0].name: Not found: "other"'),
     ("spec.containers.0.volumeMounts.0.mountPath", "", "spec.containers[0].volumeMounts[0].mountPath: Required value"),
+    ("spec.containers.0.volumeMounts.0.mountPropagation", "Bidirectional",
+     "spec.containers[0].volumeMounts[0].mountPropagation: Forbidden: Bidirectional mount propagation is available "
+     "only to privileged containers"),
     ("spec.containers.0.volumeMounts.0.subPath", "../x", "spec.containers[0].volumeMounts[0].subPath: Invalid value: "
      "\"../x\": must not contain '..'"),
     ("spec.containers.0.resources", {"limits": {"cpu": "lots"}}, "spec.containers[0].resources.limits[cpu]: Invalid "

@@ -41,6 +41,17 @@ def test_a_version_whose_numbers_are_not_known_is_refused() -> None:
         protobuf.decode(body("autoscaling/v2beta1", "HorizontalPodAutoscaler", b""))
 
 
+def test_a_whole_pod_and_what_later_versions_say_of_it() -> None:
+    eye = field(1, field(1, "eye") + field(2, "busybox")) + field(2, "main")
+    spec = field(2, field(1, "main")) + bytes((34 << 3 & 127 | 2 | 128, 34 >> 4, len(eye))) + eye
+    generation = bytes((17 << 3 & 127 | 128, 17 >> 4, 5))
+    pod = protobuf.decode(body("v1", "Pod", field(1, field(1, "web")) + field(2, spec)
+                               + field(3, field(1, "") + generation)))
+    assert pod == {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "status": {"phase": ""}, "spec": {
+        "containers": [{"name": "main"}],
+        "ephemeralContainers": [{"name": "eye", "image": "busybox", "targetContainerName": "main"}]}}
+
+
 def test_fields_without_a_name_belong_to_their_parent() -> None:
     volume = field(1, "keys") + field(2, field(6, field(1, "secret")))
     key = field(1, field(1, "settings")) + field(2, "color")

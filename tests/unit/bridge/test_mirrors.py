@@ -68,6 +68,8 @@ def test_too_many() -> None:
     found = mirrors.wanted(NODE, [static(f"p{n}-node-1", f"s{n}") for n in range(mirror_pods.MOST + 1)])
     assert len(found.pods) == mirror_pods.MOST
     assert list(found.refused) == ["default/p110-node-1"]
+    flood = mirrors.wanted(NODE, [static(f"p{n}", f"s{n}") for n in range(10 * mirror_pods.MOST)])
+    assert len(flood.refused) == mirror_pods.MOST
 
 
 class TestPlan:

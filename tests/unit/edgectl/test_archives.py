@@ -21,6 +21,16 @@ def test_a_docker_archive_compressed_or_not(tmp_path: Path, mode: str) -> None:
     assert archive.size_bytes == path.stat().st_size
 
 
+@pytest.mark.parametrize("mode", ["w:gz", "w:bz2", "w:xz"])
+def test_what_is_inside_a_compressed_archive(tmp_path: Path, mode: str) -> None:
+    plain = packed(tmp_path / "a.tar", docker("hello:1"))
+    inside = archives.unpacked(packed(tmp_path / "b", docker("hello:1"), mode))
+    assert inside is not None
+    with inside:
+        assert inside.read() == plain.read_bytes()
+    assert archives.unpacked(plain) is None
+
+
 def test_an_archive_without_names_and_with_blobs(tmp_path: Path) -> None:
     path = packed(tmp_path / "a.tar", docker(config="blobs/sha256/x"))
     assert archives.read(path, "a").images == (ArchivedImage(ID, (), "arm64"),)

@@ -63,6 +63,12 @@ def test_standard_input_and_several_archives(rack: FakeRack, archive: Path, tmp_
     assert [node for node, _ in rack.loads] == ["node-2", "node-2"]
 
 
+def test_a_compressed_archive_is_sent_unpacked(rack: FakeRack, archive: Path, tmp_path: Path) -> None:
+    small = packing.packed(tmp_path / "b.tgz", packing.docker("other:1"), "w:gz")
+    assert run("load", str(small), "--node", "node-1").exit_code == 0
+    assert rack.loads == [("node-1", packing.packed(tmp_path / "b.tar", packing.docker("other:1")).stat().st_size)]
+
+
 def test_a_node_that_is_away_or_full_is_named_and_the_others_are_served(rack: FakeRack, archive: Path) -> None:
     rack.away.add("node-1")
     rack.full.add("node-2")

@@ -50,6 +50,8 @@ def test_missing_layers_are_told_from_other_refusals() -> None:
     assert is_layer_damage('creating container storage: creating read-write layer with ID "1c": Stat '
                            "/s/overlay/eb/diff: no such file or directory")
     assert not is_layer_damage('creating container storage: creating read-write layer with ID "1c": no space left')
+    said = 'creating container storage: creating read-write layer with ID "1c": no such file or directory'
+    assert not is_layer_damage(f'conflict in specified mounts - multiple mounts at "/{said}": duplicate mount')
     assert not is_layer_damage("no such file or directory")
 
 

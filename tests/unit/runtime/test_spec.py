@@ -2,6 +2,7 @@ import msgspec
 
 from edge.api import core, meta
 from edge.runtime import spec
+from edge.runtime.containers import ContainerSpec, Credentials
 
 POD = core.Pod(metadata=meta.ObjectMeta(name="p", namespace="default", uid="u"), spec=core.PodSpec(
     security_context=core.PodSecurityContext(run_as_user=1000, run_as_group=3000, fs_group=2000,
@@ -38,3 +39,9 @@ def test_only_name_and_image_make_another_container() -> None:
     same = msgspec.structs.replace(WEB, env=(core.EnvVar(name="A", value="1"),))
     assert spec.spec_hash(same) == spec.spec_hash(WEB)
     assert spec.spec_hash(msgspec.structs.replace(WEB, image="busybox:2")) != spec.spec_hash(WEB)
+
+
+def test_what_may_be_secret_is_not_shown_where_a_value_is_printed() -> None:
+    made = ContainerSpec(pod_uid="u", pod_name="p", namespace="d", name="c", attempt=0, spec_hash="h", image="i",
+                         image_id="", env=(("KEY", "swordfish"),))
+    assert "swordfish" not in repr((made, Credentials("me", "swordfish")))

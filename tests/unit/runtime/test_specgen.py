@@ -31,6 +31,12 @@ def test_command_is_the_entrypoint_and_args_are_the_command() -> None:
     assert (document["entrypoint"], document["command"]) == (["a"], ["b", "c"])
 
 
+def test_a_working_directory_is_made_where_the_image_has_none() -> None:
+    document = specgen.document(replace(SPEC, working_dir="/srv/app"))
+    assert (document["work_dir"], document["create_working_dir"]) == ("/srv/app", True)
+    assert "create_working_dir" not in specgen.document(SPEC)
+
+
 def test_files_that_the_agent_mounts_are_left_alone() -> None:
     mounts = (Mount(source="/h", destination="/etc/hosts"), Mount(source="/v", destination="/v", read_only=True))
     document = specgen.document(replace(SPEC, mounts=mounts, netns_path="/run/netns/x"))

@@ -47,3 +47,9 @@ def test_a_user_namespace_maps_ids_and_mounts() -> None:
     plain = specgen.document(replace(spec, confinement=Confinement()))
     assert "userns" not in plain
     assert "idmap" not in plain["mounts"][0]["options"]
+
+
+def test_which_annotations_change_how_a_container_is_confined() -> None:
+    assert specgen_security.orders({"run.oci.seccomp_bpf_data": "", "org.systemd.property.DeviceAllow": "",
+                                    "io.podman.annotations.init": "FALSE", "mine": ""}) == (
+        "org.systemd.property.DeviceAllow", "run.oci.seccomp_bpf_data")

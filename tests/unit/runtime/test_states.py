@@ -55,3 +55,9 @@ def test_times_that_have_not_happened(text: str) -> None:
 def test_images() -> None:
     image = states.image({"Id": "sha256:abc", "Names": None, "RepoTags": ["a:1"], "RepoDigests": None, "Size": 7})
     assert (image.id, image.names, image.size_bytes, image.digests) == ("abc", ("a:1",), 7, ())
+
+
+@pytest.mark.parametrize("uid", ["", ".", "..", "../../etc", "a/b", "a\nb", "x" * 300])
+def test_a_pod_whose_uid_would_lead_out_of_its_directory_is_none_of_ours(uid: str) -> None:
+    assert states.container({**ROW, "Labels": {**LABELS, "edge.pod.uid": uid}}) is None
+    assert states.container({**ROW, "Labels": {**LABELS, "edge.container.name": uid}}) is None

@@ -84,6 +84,20 @@ def test_replicas_spread_and_equal_nodes_are_taken_by_name() -> None:
     assert chosen == ["node-1", "node-2", "node-3"] * 2
 
 
+def test_a_successor_does_not_keep_away_from_pods_that_are_about_to_go() -> None:
+    rs = builders.replica_set()
+    old = builders.pod("old", node="node-1", owner=rs)
+    seen = cluster(*(builders.node(f"node-{n}") for n in (1, 2)), pods=(old, builders.pod("x", node="node-2")))
+    seen.put_pod("default/old", old)
+    assert select.Selector(seen).select(builders.pod("new", owner=rs)).node == "node-2"
+    seen.put_pod("default/old", builders.pod("old", node="node-1", owner=rs, deleted=True))
+    assert seen.nodes["node-1"].groups == {}
+    assert seen.nodes["node-1"].pods == 1
+    assert select.Selector(seen).select(builders.pod("new", owner=rs)).node == "node-1"
+    seen.remove_pod("default/old")
+    assert (seen.nodes["node-1"].pods, seen.nodes["node-1"].groups) == (0, {})
+
+
 def test_an_image_that_is_there_and_a_preferred_node_attract() -> None:
     image = core.ContainerImage(names=("web:1",), size_bytes=500 << 20)
     assert choose(builders.pod("web"), builders.node("a"), builders.node("b", images=(image,)))[0] == "b"
