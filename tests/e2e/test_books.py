@@ -94,6 +94,41 @@ def test_a_pod_with_everything_of_the_book(here: Within) -> None:
     until(lambda: here.path("endpoints/kuard", ".subsets[0].addresses[0].ip"), 5, "no endpoint")
 
 
+def test_a_config_map_as_files_variables_and_arguments(here: Within, tmp_path: Path) -> None:
+    """The three ways of the chapter, and an update that running programs see."""
+    sample = tmp_path / "my-config.txt"
+    sample.write_text("# This is a sample config file\nparameter1 = value1\n")
+    literals = ("--from-literal=extra-param=extra-value", "--from-literal=another-param=another-value")
+    here.kubectl("create", "configmap", "my-config", f"--from-file={sample}", *literals)
+    here.kubectl("apply", "-f", str(BOOKS / "kuard-config.yaml"))
+    here.until_ready("kuard-config")
+    assert here.sh("kuard-config", "echo $ANOTHER_PARAM") == "another-value\n"
+    until(lambda: here.kubectl("logs", "kuard-config") == "started with extra-value\n", 5, "no argument")
+    assert here.sh("kuard-config", "ls /config").split() == ["another-param", "extra-param", "my-config.txt"]
+    assert "..data" in here.sh("kuard-config", "ls -a /config")
+    sample.write_text("parameter1 = value2\n")
+    made = here.kubectl("create", "configmap", "my-config", f"--from-file={sample}", *literals, "--dry-run=client",
+                        "-o", "yaml")
+    here.kubectl("replace", "-f", "-", text=made)
+    until(lambda: here.sh("kuard-config", "cat /config/my-config.txt") == "parameter1 = value2\n", 20, "not updated")
+    assert here.path("pod/kuard-config", ".status.containerStatuses[0].restartCount") == "0"
+
+
+def test_a_secret_as_files_in_memory(here: Within, tmp_path: Path) -> None:
+    for name in ("kuard.crt", "kuard.key"):
+        (tmp_path / name).write_text(f"the text of {name}\n")
+    here.kubectl("create", "secret", "generic", "kuard-tls", f"--from-file={tmp_path / 'kuard.crt'}",
+                 f"--from-file={tmp_path / 'kuard.key'}")
+    text = here.kubectl("describe", "secrets", "kuard-tls")
+    assert "kuard.crt:  22 bytes" in text
+    assert "the text" not in text
+    here.kubectl("apply", "-f", str(BOOKS / "kuard-secret.yaml"))
+    here.until_ready("kuard-tls")
+    assert here.sh("kuard-tls", "cat /tls/kuard.key") == "the text of kuard.key\n"
+    assert " /tls tmpfs ro" in here.sh("kuard-tls", "cat /proc/mounts")
+    assert "touch" in here.sh("kuard-tls", "touch /tls/x 2>&1 || true")
+
+
 def test_services_of_the_book(here: Within) -> None:
     """An ExternalName, and a Service without a selector whose Endpoints a person writes."""
     here.kubectl("apply", "-f", str(BOOKS / "services.yaml"))
