@@ -96,12 +96,13 @@ def _pull_failed(view: View, container: core.Container, pull: Pull, path: str) -
     if left <= 0:
         return _pull(view, container, pull.attempt, path)
     reference, key = container.image, f"{container.name}/{pull.attempt}/{pull.failed_at}"
-    error = Emit(f"PullFailed/{key}", "Failed", f'Failed to pull image "{reference}": {pull.message}', "Warning", path)
-    said, message = (error, _error(f"PullReason/{key}", pull.reason, path)), pull.message
-    if pull.reason == "RegistryUnavailable":
-        message = f"image pull failed for {reference} because the registry is unavailable: {pull.message}"
+    message = pull.message
     if reference.startswith(f"{references.LOCAL_REGISTRY}/"):
         message += ". Such an image comes from no registry: load it with `edgectl image load`"
+    error = Emit(f"PullFailed/{key}", "Failed", f'Failed to pull image "{reference}": {message}', "Warning", path)
+    said = (error, _error(f"PullReason/{key}", pull.reason, path))
+    if pull.reason == "RegistryUnavailable":
+        message = f"image pull failed for {reference} because the registry is unavailable: {message}"
     shown = pull.failed_at + SHOW_ERROR_SECONDS - view.monotonic
     if shown > 0:
         return Step(said, pull.reason, message, shown)

@@ -139,7 +139,9 @@ def test_who_names_an_image_without_a_registry_hears_how_to_load_it() -> None:
     own = container(image="localhost/web:1")
     failed = memory.pull_failed(Memory(images={"localhost/web:1": None}), "web", 0, "RegistryUnavailable",
                                 "connection refused", 1000.0)
-    assert "load it with `edgectl image load`" in starting.step(view(memory=failed), own).message
+    shown = starting.step(view(memory=failed), own)
+    assert "load it with `edgectl image load`" in shown.message
+    assert any("edgectl image load" in message for _, message in events(shown))
 
 
 def test_another_image_is_pulled_at_once_and_the_late_answer_about_the_first_is_not_mixed_up() -> None:
