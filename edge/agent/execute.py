@@ -1,95 +1,37 @@
-"""Effects: carries out one action on one pod, and remembers how it went.
-
-Pulls and hooks run in the background of their pod, so that they delay neither its probes nor its end.
-"""
+"""Effects: carries out one action on one pod, and remembers how it went."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import assert_never
 
 from edge.agent import (
     actions,
-    checks,
     execute_room,
     execute_shared,
     execute_volumes,
     files,
     log_files,
     memory,
-    probes,
-    stopping,
 )
-from edge.agent.admission import NodeFacts
-from edge.agent.cgroups import Groups
-from edge.agent.device_claims import Claims
-from edge.agent.image_pulls import Outcome, Pulls
-from edge.agent.listing import Listing
-from edge.agent.memory import Memory
+from edge.agent.execute_background import Background
 from edge.agent.patience import Patience
-from edge.agent.reporter import Reporter
-from edge.agent.sandboxes import Sandboxes
+from edge.agent.pod_state import PodState, Ports, Spawn
 from edge.agent.surroundings import Surroundings
-from edge.agent.view import every
-from edge.api import core
-from edge.bus import messages
-from edge.clock import Clock
 from edge.network.interface import NetworkFailure
 from edge.runtime.containers import EngineAway, ImageNotFound, InvalidImageName, RuntimeFailure
-from edge.runtime.interface import Runtime
-
-
-@dataclass(frozen=True, slots=True)
-class Ports:
-    """What a worker acts through."""
-
-    runtime: Runtime
-    sandboxes: Sandboxes
-    listing: Listing
-    reporter: Reporter
-    clock: Clock
-    around: Callable[[], Surroundings]
-    pod_cidr: Callable[[], str]
-    """The node's subnet for pods; empty while it is not known."""
-    pulls: Pulls
-    network_changed: Callable[[], None]
-    images_changed: Callable[[], None]
-    facts: Callable[[str], NodeFacts] = lambda uid: NodeFacts()
-    """The node as the pod of that uid finds it."""
-    groups: Groups | None = None
-    """None where pods have no control groups of their own."""
-    claims: Claims = field(default_factory=Claims)
-
-
-@dataclass(slots=True)
-class PodState:
-    """One pod as its worker holds it."""
-
-    uid: str
-    desired: messages.DesiredPod | None = None
-    deleting: bool = False
-    unlisted: bool = False
-    memory: Memory = field(default_factory=Memory)
-    previous: core.PodStatus | None = None
-
-    @property
-    def pod(self) -> core.Pod | None:
-        return self.desired.pod if self.desired is not None else None
-
-
-Spawn = Callable[[str, Callable[[], Awaitable[None]]], None]
 
 
 class Executor:
     """Carries out actions for one pod. `spawn` starts a background part, `wake` has the worker look again."""
 
     def __init__(self, state: PodState, ports: Ports, spawn: Spawn, wake: Callable[[], None]) -> None:
-        self._state, self._ports, self._spawn, self._wake = state, ports, spawn, wake
+        self._state, self._ports = state, ports
         self._patience = Patience()
-        self._pulling: set[asyncio.Task[Outcome]] = set()
+        self.background = Background(state, ports, spawn, wake, self._event)
 
     async def perform(self, action: actions.Action) -> bool:
         """Carry out one action; return whether the rest of the plan still holds.
@@ -137,9 +79,9 @@ class Executor:
     def _begin(self, action: actions.PullImage | actions.RunHook) -> None:
         """Begin what goes on in the background."""
         if isinstance(action, actions.PullImage):
-            self._begin_pull(action)
+            self.background.begin_pull(action)
         else:
-            self._begin_hook(action)
+            self.background.begin_hook(action)
 
     def _event(self, reason: str, message: str, kind: str = "Normal", field_path: str = "") -> None:
         if self._state.pod is not None:
@@ -282,62 +224,6 @@ class Executor:
         if pod is not None:
             logs = around.log_directories(pod.metadata.namespace, pod.metadata.name, self._state.uid, action.container)
             await asyncio.to_thread(log_files.remove_attempt, logs, action.attempt)
-
-    def _begin_pull(self, action: actions.PullImage) -> None:
-        self._state.memory = memory.pull_began(self._state.memory, action.container, action.attempt,
-                                               action.reference)
-        self._spawn(f"pull {action.container}", lambda: self._pull(action))
-
-    def give_up_pulls(self) -> None:
-        """Wait for no image any more: the pod is going."""
-        for pull in self._pulling:
-            pull.cancel()
-
-    async def _pull(self, action: actions.PullImage) -> None:
-        pull = asyncio.ensure_future(self._ports.pulls.run(action))
-        self._pulling.add(pull)
-        pull.add_done_callback(self._pulling.discard)
-        outcome, name, attempt = await pull, action.container, action.attempt
-        if outcome.image is None:
-            self._state.memory = memory.pull_failed(self._state.memory, name, attempt, outcome.reason, outcome.message,
-                                                    self._ports.clock.monotonic(), action.reference)
-        else:
-            self._state.memory = memory.pulled(self._state.memory, name, attempt, action.reference, outcome.image)
-            self._event("Pulled", outcome.said, "Normal", action.field_path)
-        if outcome.fetched:
-            self._ports.images_changed()
-        self._wake()
-
-    def _begin_hook(self, action: actions.RunHook) -> None:
-        clock = self._ports.clock
-        self._state.memory = memory.hook_began(self._state.memory, action.kind, action.container_id,
-                                               action.grace_seconds, action.restart, clock.monotonic())
-        self._spawn(f"{action.kind} {action.container_id}", lambda: self._hook(action))
-
-    async def _hook(self, action: actions.RunHook) -> None:
-        sandbox, spec = self._ports.sandboxes.get(self._state.uid), self._container_spec(action.container)
-        target = probes.Target(action.container_id, spec,
-                                sandbox.address if sandbox else self._ports.around().node_address)
-        seconds = action.grace_seconds if action.kind == "preStop" else float("inf")
-        error = await checks.hook(self._ports.runtime, self._ports.clock, target, action.handler,
-                                       min(seconds, 24 * 3600.0))
-        if error:
-            # As with the kubelet the event says no more: what a hook prints may be a secret.
-            word = "PostStartHook" if action.kind == "postStart" else "PreStopHook"
-            self._event(f"Failed{word}", f"{word} failed", "Warning", self._field_path(action.container))
-        self._state.memory = memory.hook_ended(self._state.memory, action.kind, action.container_id, error)
-        self._wake()
-
-    def _field_path(self, name: str) -> str:
-        pod = self._state.pod
-        return stopping.pod_field_path(pod.spec if pod is not None else core.PodSpec(), name)
-
-    def _container_spec(self, name: str) -> core.Container:
-        pod = self._state.pod
-        for container in every(pod.spec) if pod is not None else ():
-            if container.name == name:
-                return container
-        return core.Container(name=name)
 
 
 def directories(around: Surroundings, uid: str) -> tuple[str, ...]:

@@ -16,11 +16,11 @@ from edge.agent.cgroup_files import PodGroups
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.desired import Known
 from edge.agent.device_claims import Claims
-from edge.agent.execute import Ports
 from edge.agent.image_pulls import Pulls
 from edge.agent.listing import Listing
 from edge.agent.node_network import NodeNetwork, Wanted
 from edge.agent.node_watch import RETRY_SECONDS, Node, NodeWatch
+from edge.agent.pod_state import Ports
 from edge.agent.pods import Pods
 from edge.agent.reporter import Reporter
 from edge.agent.sandboxes import Sandboxes

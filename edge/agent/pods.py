@@ -14,7 +14,7 @@ import msgspec
 
 from edge import logs
 from edge.agent import admission, desired, files, podview
-from edge.agent.execute import Ports
+from edge.agent.pod_state import Ports
 from edge.agent.streams_directory import PodView
 from edge.agent.surroundings import Surroundings
 from edge.agent.worker import Worker

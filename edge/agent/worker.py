@@ -23,7 +23,8 @@ from edge.agent import (
     stopping,
 )
 from edge.agent.admission import NodeFacts
-from edge.agent.execute import Executor, PodState, Ports
+from edge.agent.execute import Executor
+from edge.agent.pod_state import PodState, Ports
 from edge.agent.reporter import PodReport
 from edge.agent.view import FINISHED, View, final_phase, in_post_start
 from edge.api import core
@@ -119,7 +120,7 @@ class Worker:
         view = await self._gather()
         decided = plan.plan(view)
         if view.deleting or view.memory.failed is not None:
-            self._executor.give_up_pulls()
+            self._executor.background.give_up_pulls()
         self._report(view)
         for action in decided.actions:
             if not await self._executor.perform(action):

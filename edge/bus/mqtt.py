@@ -13,12 +13,9 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-# ruff: noqa: E402 - where dnspython is installed, paho loads it for SRV records that nobody here asks for: 8 MB.
-_dns = sys.modules.setdefault("dns", None)  # type: ignore[arg-type]
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.packettypes import PacketTypes
@@ -31,9 +28,6 @@ from edge.bus import broker, interface, messages
 from edge.clock import Clock
 from edge.component import Supervisor
 from edge.ids import Ids
-
-if _dns is None:
-    del sys.modules["dns"]
 
 FIRST_DELAY_SECONDS = 0.25
 LONGEST_DELAY_SECONDS = 10.0

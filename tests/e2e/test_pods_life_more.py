@@ -172,14 +172,14 @@ def test_containers_may_see_the_nodes_processes(here: Within) -> None:
 def test_a_post_start_hook_holds_what_follows_back(here: Within) -> None:
     hook = {"postStart": {"exec": {"command": ["sh", "-c", "until test -e /d/go; do sleep 0.1; done"]}}}
     here.apply(pod("held", container("touch /d/first; exec sleep 1000", "first", lifecycle=hook, **MOUNT),
-                   container("exec sleep 1000", "second", **MOUNT), **VOLUME))
+                   container("test -e /d/go && touch /d/after; exec sleep 1000", "second", **MOUNT), **VOLUME))
     until(lambda: here.try_kubectl("exec", "held", "-c", "first", "--", "test", "-e", "/d/first").returncode == 0, 20,
           "the first container does not run")
-    time.sleep(1)
     states = here.get("pod", "held")["status"]["containerStatuses"]
     assert [each["state"]["waiting"]["reason"] for each in states] == ["ContainerCreating", "ContainerCreating"]
     here.sh("held", "touch /d/go", "first")
     here.until_ready("held")
+    here.sh("held", "test -e /d/after", "second")
 
 
 def test_hooks_that_fail_and_hooks_over_http(here: Within) -> None:
