@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from edge.agent.conditions import beating
 from edge.api import core, meta
 
 
@@ -53,15 +54,8 @@ def applied(status: core.NodeStatus, facts: Facts, previous: core.NodeStatus | N
     # Ready stands last, where people look for it.
     ready = tuple(condition for condition in kept if condition.type == "Ready")
     others = tuple(condition for condition in kept if condition.type != "Ready")
-    dated = tuple(_dated(condition, previous, now) for condition in facts.conditions)
+    before = previous.conditions if previous is not None else ()
+    dated = tuple(beating(condition, before, now) for condition in facts.conditions)
     return msgspec.structs.replace(status, capacity=status.capacity | dict(facts.capacity),
                                    allocatable=status.allocatable | dict(facts.capacity),
                                    conditions=(*others, *dated, *ready))
-
-
-def _dated(condition: meta.Condition, previous: core.NodeStatus | None, now: str) -> meta.Condition:
-    since = condition.last_transition_time or now
-    for before in previous.conditions if previous is not None else ():
-        if (before.type, before.status) == (condition.type, condition.status) and before.last_transition_time:
-            since = before.last_transition_time
-    return msgspec.structs.replace(condition, last_heartbeat_time=now, last_transition_time=since)

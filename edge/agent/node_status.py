@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from edge.agent import cgroups, eviction
+from edge.agent.conditions import beating
 from edge.agent.eviction import Observation
 from edge.api import core, meta, quantity
 from edge.runtime.containers import Image
@@ -185,15 +186,8 @@ def _conditions(machine: Machine, given: Given, problem: str, previous: core.Nod
         meta.Condition(type="Ready", status="False" if problem else "True",
                        reason="KubeletNotReady" if problem else "KubeletReady",
                        message=problem or "kubelet is posting ready status"))
-    return tuple(_dated(condition, previous, now) for condition in made)
-
-
-def _dated(condition: meta.Condition, previous: core.NodeStatus | None, now: str) -> meta.Condition:
-    since = now
-    for before in previous.conditions if previous is not None else ():
-        if before.type == condition.type and before.status == condition.status and before.last_transition_time:
-            since = before.last_transition_time
-    return msgspec.structs.replace(condition, last_heartbeat_time=now, last_transition_time=since)
+    before = previous.conditions if previous is not None else ()
+    return tuple(beating(condition, before, now) for condition in made)
 
 
 def differs(new: core.NodeStatus, old: core.NodeStatus | None) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from edge.agent import container_status, qos
+from edge.agent.conditions import dated
 from edge.agent.container_status import RUNTIME, Statuses
 from edge.agent.view import FINISHED, View, every, final_phase, is_sidecar
 from edge.api import core, meta, times
@@ -111,7 +112,8 @@ def _conditions(view: View, init: Statuses, app: Statuses, phase: str, now: str)
         # The node ended it for its own sake.
         made.append(meta.Condition(type="DisruptionTarget", status="True", reason="TerminationByKubelet",
                                    message=view.memory.failed[1]))
-    return tuple(_dated(condition, view.previous, now) for condition in made)
+    before = view.previous.conditions if view.previous is not None else ()
+    return tuple(dated(condition, before, now) for condition in made)
 
 
 def _initialized(init: Statuses, app: Statuses, sidecars: set[str], done: str) -> meta.Condition:
@@ -139,11 +141,3 @@ def _condition(kind: str, holds: bool, reason: str, message: str) -> meta.Condit
     if holds:
         return meta.Condition(type=kind, status="True")
     return meta.Condition(type=kind, status="False", reason=reason, message=message)
-
-
-def _dated(condition: meta.Condition, previous: core.PodStatus | None, now: str) -> meta.Condition:
-    """Keep the time of the last change while the status stays the same."""
-    for before in previous.conditions if previous is not None else ():
-        if before.type == condition.type and before.status == condition.status and before.last_transition_time:
-            return msgspec.structs.replace(condition, last_transition_time=before.last_transition_time)
-    return msgspec.structs.replace(condition, last_transition_time=now)
