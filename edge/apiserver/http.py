@@ -98,8 +98,13 @@ class ApiServer:
     def __init__(self, settings: Settings, store: Store, clock: Clock, ids: Ids, *,
                  verify_token: authenticate.VerifyToken | None = None, sign_token: SignToken | None = None,
                  signing_keys: http_paths.SigningKeys = tuple, checks: Mapping[str, Check] | None = None,
-                 parts: Callable[[], Mapping[str, str]] = dict) -> None:
-        """Take what is around: `checks` are asked for health, `parts` says what is wrong with which component."""
+                 parts: Callable[[], Mapping[str, str]] = dict,
+                 documents: Mapping[str, Callable[[], object]] | None = None) -> None:
+        """Take what is around.
+
+        `checks` are asked for health, `parts` says what is wrong with which component, `documents` are served as JSON
+        at the paths that are their keys.
+        """
         self.service = Service(store, clock, ids, settings.admission)
         self._settings = settings
         self._clock = clock
@@ -121,7 +126,7 @@ class ApiServer:
             self._authorizer.allowed)
         numbers = ServerMetrics(store, self.service.catalog, lambda: self._resources.watches)
         facts = http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {},
-                                 signing_keys=signing_keys, metrics=numbers.read)
+                                 signing_keys=signing_keys, metrics=numbers.read, documents=documents or {})
         self._paths = http_paths.Paths(facts, self.service.catalog.resources, self.extensions.served)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca, settings.users_ca)
         self._large = http_large.Sender()

@@ -39,6 +39,8 @@ class Facts:
     checks: Mapping[str, Check] = field(default_factory=dict)
     signing_keys: SigningKeys = tuple
     metrics: Callable[[], Sequence[metrics_text.Gauge]] = tuple
+    documents: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    """Further documents by their whole path, such as `/edge/v1/rack/leases`; each value becomes JSON when asked for."""
 
 
 class Paths:
@@ -70,6 +72,8 @@ class Paths:
             return http_answers.as_json(request, discovery.version(self._version))
         if path == "/edge/v1/ca":
             return http_answers.answer(request, self._facts.ca_pem, content_type="application/x-pem-file")
+        if path in self._facts.documents:
+            return http_answers.as_json(request, self._facts.documents[path]())
         if path == "/metrics":
             shown = metrics_text.written(self._facts.metrics()).encode()
             return http_answers.answer(request, shown, content_type=metrics_text.CONTENT_TYPE)

@@ -152,9 +152,11 @@ interface = "eth0"
 uplink = "wlan0"
 names = ["master.home", "{topology.MASTER_UPLINK}"]
 broker_user = "root"
+server_user = "root"
 pki_dir = "{directory / 'data/pki'}"
 state_dir = "{directory / 'data/rack'}"
 config_dir = "{directory / 'etc/rack'}"
+wishes_dir = "{directory / 'data/server/rack'}"
 
 [dhcp]
 ping_check = false
@@ -176,6 +178,10 @@ load_balancer_addresses = ["{topology.MASTER_UPLINK}"]
 
 [discovery]
 interfaces = ["{topology.MASTER}"]
+
+[rack]
+state_dir = "{directory / 'data/rack'}"
+wishes_dir = "{directory / 'data/server/rack'}"
 """
 
 

@@ -44,9 +44,15 @@ class Rack(_Strict):
     bus_port: int = 8883
     broker_user: str = "mosquitto"
     """The user Mosquitto runs as; it must be able to read its key."""
+    server_user: str = "edge"
+    """The user edge-server runs as; the keys in `pki_dir` but the broker's are its own."""
     pki_dir: Path = Path("/var/lib/edge/pki")
     state_dir: Path = Path("/var/lib/edge/rack")
-    """Leases, which outlive a restart."""
+    """Leases, which outlive a restart, and what the server has to know of the ground."""
+    run_dir: Path = Path("/run/edge-rack")
+    """What the last look at the wire has found."""
+    wishes_dir: Path = Path("/var/lib/edge/server/rack")
+    """What the server wishes of the ground: reservations and revoked keys."""
     config_dir: Path = Path("/etc/edge/rack")
     """Rendered files for the DHCP server, the broker and nftables."""
 

@@ -30,7 +30,7 @@ from edge.controllers import settings as controllers_settings
 from edge.ids import Ids, SystemIds
 from edge.pki import tokens
 from edge.scheduler import loop as scheduler_loop
-from edge.server import accounts, certificates, essentials, loop, notify
+from edge.server import accounts, certificates, essentials, ground, loop, notify
 from edge.store import interface as store_interface
 from edge.store import sqlite
 
@@ -97,7 +97,8 @@ async def run(checked: Checked, clock: Clock, ids: Ids, stop: asyncio.Event | No
         server = http.ApiServer(_api_settings(checked), store, clock, ids, verify_token=keys.verify,
                                 sign_token=keys.sign, signing_keys=keys.keys,
                                 checks={"caches": unready},
-                                parts=lambda: {"scheduler": unready(), "controller-manager": unready(), "etcd-0": ""})
+                                parts=lambda: {"scheduler": unready(), "controller-manager": unready(), "etcd-0": ""},
+                                documents=ground.documents(settings, clock))
         try:
             await server.start()
         except OSError as error:
@@ -166,6 +167,8 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
                            *scheduler_loop.build(client, caches, clock, ids)):
         supervisor.start(name, run_part)
     supervisor.start("certificates", signing.run)
+    for name, run_ground in ground.loops(settings, client, caches, clock, ids):
+        supervisor.start(name, run_ground)
     supervisor.start("renewal", lambda: loop.keep_certificates(
         [settings.pki_dir / name for name in ("server.crt", "server.key", "edge-server.crt", "edge-server.key",
                                               USERS_CA)],

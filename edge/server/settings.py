@@ -117,6 +117,17 @@ class AuditSettings(_Section):
     """False writes down reads too, not only what changes something or was refused."""
 
 
+class RackSettings(_Section):
+    """Where the server and `edge-rack`, which makes the ground as root, leave things for each other."""
+
+    state_dir: Path = Path("/var/lib/edge/rack")
+    """Leases, and which DHCP server keeps them; the server reads it."""
+    run_dir: Path = Path("/run/edge-rack")
+    """What the last look at the wire has found; the server reads it."""
+    wishes_dir: Path = Path("/var/lib/edge/server/rack")
+    """Reservations and revoked keys; the server writes it, and a change there starts `edge-rack apply`."""
+
+
 class ServerSettings(_Section):
     """Everything about the server."""
 
@@ -146,6 +157,8 @@ class ServerSettings(_Section):
     """How nodes find the master."""
     audit: AuditSettings = AuditSettings()
     """The audit log."""
+    rack: RackSettings = RackSettings()
+    """The ground `edge-rack` makes."""
     bootstrap_token_file: Path | None = None
     """File with the bootstrap token, `[a-z0-9]{6}.[a-z0-9]{16}`; without it only tokens made by hand let nodes in."""
     history_seconds: int = Field(default=300, ge=10)

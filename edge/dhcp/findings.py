@@ -1,0 +1,28 @@
+"""What is wrong on the rack's wire, as `edge-rack probe` writes it and server, doctor and people read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+ROGUE_SERVER = "RogueDHCPServer"
+POOL_EXHAUSTED = "DHCPPoolExhausted"
+DUPLICATE_ADDRESS = "DuplicateAddress"
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that is wrong, in words for a person."""
+
+    reason: str
+    """A constant, as in an Event."""
+    message: str
+    """What was seen, and what to do."""
+    address: str = ""
+    mac: str = ""
+
+
+class Findings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that one look at the wire has found."""
+
+    looked_at: str = ""
+    """When, in RFC 3339; empty when nobody has looked yet."""
+    findings: tuple[Finding, ...] = ()
