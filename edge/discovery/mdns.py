@@ -1,4 +1,4 @@
-"""Announces and finds the master by multicast DNS, with python-zeroconf.
+"""Announces and finds masters by multicast DNS.
 
 Only the given interface addresses are used: on a master with an uplink, announcing on all of them would offer the
 cluster to the outside, and mix the names of both networks.
@@ -8,101 +8,115 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Sequence
 
-from zeroconf import (
-    Error as ZeroconfError,
-)
-from zeroconf import (
-    InterfaceChoice,
-    IPVersion,
-    ServiceStateChange,
-    Zeroconf,
-)
-from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
+from edge.clock import Clock, SystemClock
+from edge.discovery import interfaces as kernel
+from edge.discovery import names, records, responder, sides
+from edge.discovery.responder import DiscoveryError
 
-from edge.discovery import names
+__all__ = ["ASK_SECONDS", "DiscoveryError", "announce", "find_masters"]
 
-ANSWER_MILLISECONDS = 3000
-_FOUND_LIMIT = 64
-
-
-class DiscoveryError(Exception):
-    """Multicast DNS cannot be used here; the text says why."""
+ASK_SECONDS = (0.0, 1.0, 2.0, 4.0)
+"""Pauses between the questions; the last one is repeated (RFC 6762, section 5.2)."""
+MOST_FOUND = 32
+SETTLE_SECONDS = 0.5
+"""How much longer is listened once a master was found: another one may pass for it."""
 
 
 @contextlib.asynccontextmanager
-async def announce(master: names.Master, interfaces: Sequence[str]) -> AsyncIterator[None]:
+async def announce(master: names.Master, addresses: Sequence[str], clock: Clock | None = None) -> AsyncIterator[None]:
     """Announce the master on the interfaces with these addresses for as long as the context lasts.
 
     Raises:
-        DiscoveryError: an address is not one of this machine, or the name is taken by another.
+        DiscoveryError: an address is not one of this machine, or multicast cannot be used.
     """
-    responder = _open(interfaces)
-    info = AsyncServiceInfo(names.SERVICE_TYPE, names.instance(master), port=master.api_port,
-                            addresses=[socket.inet_aton(address) for address in master.addresses],
-                            properties=names.properties(master), server=names.host(master))
+    opened = await _open(addresses, clock or SystemClock(), None)
     try:
-        try:
-            # Of several answers to one name the other is an older run of this program on the same machine.
-            await responder.async_register_service(info, cooperating_responders=True)
-        except (ZeroconfError, OSError) as error:
-            raise DiscoveryError(f"cannot announce {info.name}: {error or type(error).__name__}") from error
+        for each in opened:
+            await each.publish(names.service(master))
         yield
     finally:
-        with contextlib.suppress(ZeroconfError, OSError):
-            await responder.async_unregister_all_services()
-        await responder.async_close()
+        await responder.close_all(opened)
 
 
-async def find_master(ca_hash: str, *, timeout: float, interfaces: Sequence[str] = ()) -> tuple[names.Master, ...]:
-    """Return the masters that answer and have that authority, as soon as there is one, or none after `timeout` seconds.
+async def find_masters(ca_hash: str = "", *, timeout: float, addresses: Sequence[str] = (), for_node: bool = False,
+                       clock: Clock | None = None) -> tuple[names.Master, ...]:
+    """Return the masters that answer and may have that authority.
+
+    Whether one has it is for the caller to check: anybody can announce anything. With a hash the search ends soon after
+    the first that fits; without one it takes all of the time.
 
     Args:
-        ca_hash: `sha256:<hex>` as pinned on the card; "" takes any master and then waits for all that answer.
+        ca_hash: `sha256:<hex>` as pinned on the card; "" takes any master.
         timeout: seconds to listen.
-        interfaces: addresses of the interfaces to ask on; all when empty.
+        addresses: of the interfaces to ask on; every one with a wire when empty.
+        for_node: only those that offer the bus; a master offers it on the rack's side alone.
+        clock: of the machine when not given.
 
     Raises:
-        DiscoveryError: multicast cannot be used.
+        DiscoveryError: multicast cannot be used on any interface.
     """
-    browser = _open(interfaces)
-    found: dict[str, names.Master] = {}
-    heard: asyncio.Queue[str] = asyncio.Queue(_FOUND_LIMIT)
+    clock = clock or SystemClock()
+    found: dict[names.Master, None] = {}
+    first = asyncio.Event()
 
-    def on_change(zeroconf: Zeroconf, service_type: str, name: str, state_change: ServiceStateChange) -> None:
-        if state_change is not ServiceStateChange.Removed and not heard.full():
-            heard.put_nowait(name)
+    def hear(side: sides.Side, answers: tuple[records.Answer, ...]) -> None:
+        for master in filter(None, (names.read(answer, side.network) for answer in answers)):
+            if names.matches(master, ca_hash) and (master.bus_port or not for_node) and len(found) < MOST_FOUND:
+                found.setdefault(master)
+                first.set()
 
-    listener = AsyncServiceBrowser(browser.zeroconf, names.SERVICE_TYPE, handlers=[on_change])
+    opened = await _open(addresses, clock, hear)
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while not (found and ca_hash):
-                    master = await _ask(browser, await heard.get())
-                    if master is not None and names.matches(master, ca_hash):
-                        found[master.name] = master
+                await _search(opened, clock, first if ca_hash else asyncio.Event())
     finally:
-        await listener.async_cancel()
-        await browser.async_close()
-    return tuple(found[name] for name in sorted(found))
+        await responder.close_all(opened)
+    return tuple(sorted(found, key=lambda master: (master.name, master.cluster_id, master.addresses)))
 
 
-async def _ask(browser: AsyncZeroconf, name: str) -> names.Master | None:
-    info = AsyncServiceInfo(names.SERVICE_TYPE, name)
-    if not await info.async_request(browser.zeroconf, ANSWER_MILLISECONDS):
-        return None
-    return names.read(name, info.parsed_addresses(IPVersion.V4Only), info.properties)
-
-
-def _open(interfaces: Sequence[str]) -> AsyncZeroconf:
+async def _search(opened: Sequence[responder.Responder], clock: Clock, enough: asyncio.Event) -> None:
+    """Ask again and again until there is enough."""
+    asking = asyncio.ensure_future(_ask(opened, clock))
     try:
-        for address in interfaces:
-            # zeroconf leaves its sockets open when one of them cannot be bound.
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.bind((address, 0))
-        return AsyncZeroconf(interfaces=list(interfaces) or InterfaceChoice.All, ip_version=IPVersion.V4Only)
-    except (OSError, ZeroconfError) as error:
-        raise DiscoveryError(f"multicast DNS cannot be used on {', '.join(interfaces) or 'any interface'}: "
-                             f"{error}") from error
+        await enough.wait()
+        await clock.sleep(SETTLE_SECONDS)
+    finally:
+        asking.cancel()
+
+
+async def _ask(opened: Sequence[responder.Responder], clock: Clock) -> None:
+    pauses = list(ASK_SECONDS)
+    while True:
+        await clock.sleep(pauses.pop(0) if len(pauses) > 1 else pauses[0])
+        for each in opened:
+            # An interface may be gone by now; the others are asked all the same.
+            with contextlib.suppress(OSError, DiscoveryError):
+                each.ask(names.SERVICE_TYPE)
+
+
+async def _open(addresses: Sequence[str], clock: Clock, hear: responder.Hear | None) -> list[responder.Responder]:
+    """Open all that are asked for, or those that can be opened when nothing is asked for."""
+    found = kernel.read()
+    wanted = sides.at(found, addresses) if addresses else sides.of_machine(found)
+    if missing := set(addresses) - {side.address for side in wanted}:
+        raise DiscoveryError(f"multicast DNS cannot be used: {', '.join(sorted(missing))} is no address of this "
+                             "machine")
+    opened: list[responder.Responder] = []
+    problem = "no interface has an address"
+    for side in wanted:
+        each = responder.Responder(side, clock, types=(names.SERVICE_TYPE,), hear=hear)
+        try:
+            await each.open()
+        except DiscoveryError as error:
+            problem = str(error)
+            if addresses:
+                await responder.close_all(opened)
+                raise
+        else:
+            opened.append(each)
+    if not opened:
+        raise DiscoveryError(problem)
+    return opened

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
 from dataclasses import dataclass
+from ipaddress import IPv4Network
+
+from edge.discovery import records
 
 SERVICE_TYPE = "_edge-api._tcp.local."
 HASH_PREFIX_LENGTH = 16
 """Hexadecimal digits of the authority's hash in the text record: enough to tell racks apart. Trust comes later."""
 _SCHEME = "sha256:"
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HEX = re.compile(r"[0-9a-f]{0,64}")
+MOST_ADDRESSES = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +24,8 @@ class Master:
     name: str
     addresses: tuple[str, ...]
     api_port: int = 6443
-    bus_port: int = 8883
+    bus_port: int = 0
+    """0: not offered. Nodes need it; a laptop does not, and the home network is not told of it."""
     cluster_id: str = ""
     ca_hash_prefix: str = ""
 
@@ -36,22 +43,36 @@ def host(master: Master) -> str:
 
 def properties(master: Master) -> dict[str, str]:
     """Return the text record (RFC 6763, section 6)."""
-    return {"txtvers": "1", "api": str(master.api_port), "bus": str(master.bus_port), "cluster": master.cluster_id,
+    bus = {"bus": str(master.bus_port)} if master.bus_port else {}
+    return {"txtvers": "1", "api": str(master.api_port), **bus, "cluster": master.cluster_id,
             "ca": master.ca_hash_prefix}
 
 
-def read(name: str, addresses: Iterable[str], text: Mapping[bytes, bytes | None]) -> Master | None:
-    """Return the master an answer describes, or None when it is not one of ours: anybody may answer on multicast."""
-    values = {key.decode(errors="replace"): (value or b"").decode(errors="replace") for key, value in text.items()}
-    found = tuple(sorted(set(addresses)))
-    ports = values.get("api", ""), values.get("bus", "")
-    if values.get("txtvers") != "1" or not found or not all(_is_port(port) for port in ports):
+def service(master: Master) -> records.Service:
+    """Return the master as it is announced."""
+    return records.Service(type=SERVICE_TYPE, instance=instance(master), host=host(master), port=master.api_port,
+                           addresses=master.addresses, text=properties(master))
+
+
+def read(answer: records.Answer, network: IPv4Network) -> Master | None:
+    """Return the master an answer describes, or None when it is not one of ours: anybody may answer on multicast.
+
+    Only its addresses on the network the answer came from count: nobody is sent elsewhere by a word on the wire.
+    """
+    values = answer.text
+    label = records.label_of(answer.instance, SERVICE_TYPE).lower()
+    api, bus = values.get("api", ""), values.get("bus", "")
+    cluster, prefix = values.get("cluster", ""), values.get("ca", "")
+    addresses = records.inside(answer.addresses, network)
+    if values.get("txtvers") != "1" or not addresses or answer.gone:
         return None
-    short = name.removesuffix(f".{SERVICE_TYPE}")
-    cluster = values.get("cluster", "")
-    return Master(name=short.removesuffix(f"-{cluster[:8]}") if cluster else short, addresses=found,
-                  api_port=int(ports[0]), bus_port=int(ports[1]), cluster_id=cluster,
-                  ca_hash_prefix=values.get("ca", ""))
+    if not _is_port(api) or (bus and not _is_port(bus)):
+        return None
+    if not (_LABEL.fullmatch(label) and _HEX.fullmatch(cluster) and _HEX.fullmatch(prefix)):
+        return None
+    name = label.removesuffix(f"-{cluster[:8]}") if cluster else label
+    return Master(name=name, addresses=addresses[:MOST_ADDRESSES], api_port=int(api),
+                  bus_port=int(bus or 0), cluster_id=cluster, ca_hash_prefix=prefix)
 
 
 def hash_prefix(ca_hash: str) -> str:

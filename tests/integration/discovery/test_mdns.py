@@ -39,22 +39,22 @@ def master(name: str = "rack", ca_hash: str = HASH, cluster: str = "0123456789")
 
 async def test_an_announced_master_is_found_by_its_authority() -> None:
     async with mdns.announce(master(), LOOPBACK):
-        assert await mdns.find_master(HASH, timeout=15, interfaces=LOOPBACK) == (master(),)
+        assert await mdns.find_masters(HASH, timeout=15, addresses=LOOPBACK) == (master(),)
 
 
 async def test_the_master_of_another_rack_is_not_taken() -> None:
     other = master("other", "sha256:" + "cd" * 32, "9876543210")
     async with mdns.announce(other, LOOPBACK), mdns.announce(master(), LOOPBACK):
-        assert await mdns.find_master(HASH, timeout=15, interfaces=LOOPBACK) == (master(),)
+        assert await mdns.find_masters(HASH, timeout=15, addresses=LOOPBACK) == (master(),)
 
 
 async def test_nobody_there_ends_with_the_timeout() -> None:
-    assert await mdns.find_master(HASH, timeout=0.3, interfaces=LOOPBACK) == ()
+    assert await mdns.find_masters(HASH, timeout=0.3, addresses=LOOPBACK) == ()
 
 
 async def test_an_address_that_is_not_ours_is_an_error() -> None:
     with pytest.raises(mdns.DiscoveryError, match=r"203\.0\.113\.9"):
-        await mdns.find_master("", timeout=1, interfaces=("203.0.113.9",))
+        await mdns.find_masters("", timeout=1, addresses=("203.0.113.9",))
 
 
 async def test_the_child_process_prints_json() -> None:
