@@ -1,0 +1,45 @@
+"""A freshly flashed card: Debian as an imager leaves it, with a user, a default password, and the laptop's key."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+
+CACHE = Path(os.environ.get("EDGE_MACHINES_CACHE", "/var/cache/edge-machines"))
+RELEASE = "bookworm"
+PACKAGES = ("systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "iputils-ping", "procps", "sudo", "kmod",
+            "openssh-server", "python3", "network-manager", "ifupdown", "isc-dhcp-client", "libpam-systemd",
+            "systemd-timesyncd", "systemd-resolved")
+"""What Raspberry Pi OS Lite and Debian's own images have, as far as the rack meets it; nothing the rack needs."""
+USER, PASSWORD = "pi", "raspberry"
+"""What an imager asks for, and what too many people answer."""
+
+_CUSTOMIZE = f"""set -eu
+chroot "$1" useradd --create-home --shell /bin/bash --groups sudo {USER}
+echo '{USER}:{PASSWORD}' | chroot "$1" chpasswd
+echo '{USER} ALL=(ALL) NOPASSWD: ALL' > "$1/etc/sudoers.d/010_{USER}-nopasswd"
+rm -f "$1"/etc/ssh/ssh_host_* "$1"/var/lib/dbus/machine-id "$1"/etc/network/interfaces.d/*
+: > "$1/etc/machine-id"
+echo raspberrypi > "$1/etc/hostname"
+printf '127.0.0.1\\tlocalhost\\n127.0.1.1\\traspberrypi\\n' > "$1/etc/hosts"
+chroot "$1" systemctl disable -q NetworkManager networking systemd-networkd systemd-resolved
+rm -f "$1/etc/resolv.conf"; : > "$1/etc/resolv.conf"
+"""
+
+
+def ready() -> Path:
+    """Return the card's contents as a tar file; made once for each version of the recipe."""
+    recipe = hashlib.sha256(repr((RELEASE, PACKAGES, _CUSTOMIZE)).encode()).hexdigest()[:12]
+    tar = CACHE / f"card-{recipe}.tar"
+    if tar.exists():
+        return tar
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for old in CACHE.glob("card-*"):
+        old.unlink()
+    beside = CACHE / f"new-{tar.name}"
+    excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}", *excluded,
+                    f"--customize-hook={_CUSTOMIZE}", RELEASE, str(beside)], check=True, capture_output=True, text=True)
+    return beside.rename(tar)
