@@ -209,3 +209,11 @@ class Statuses:
             with os.fdopen(descriptor, "wb") as stream:
                 stream.write(msgspec.json.encode(statuses))
             fresh.replace(self._path)
+
+
+def forget(directory: Path, memory: Path | None = None) -> None:
+    """Remove what is kept of pods, for a machine that has become another node. Raises OSError."""
+    for name in ("desired.json", "desired.previous.json"):
+        (directory / name).unlink(missing_ok=True)
+    if memory is not None:
+        (memory / "secrets.json").unlink(missing_ok=True)

@@ -7,8 +7,11 @@ import platform
 from pathlib import Path
 
 from edge.agent.node_status import Machine
+from edge.pki import serials
 
 CAP_SYS_RESOURCE = 24
+_RANDOM_ADDRESS = "1"
+"""As /sys/class/net/*/addr_assign_type says it: another one at the next boot."""
 
 
 def read(data_dir: str, image_dir: str = "") -> Machine:
@@ -71,6 +74,21 @@ def enforces_app_armor() -> bool:
 def _system_uuid() -> str:
     """The board's serial number on a Raspberry Pi, else the firmware's UUID."""
     return _text("/proc/device-tree/serial-number") or _text("/sys/class/dmi/id/product_uuid")
+
+
+def board_serial() -> str:
+    """Return the number this board is known by, "" for one that has none."""
+    return serials.choose((_text("/proc/device-tree/serial-number"), _text("/sys/class/dmi/id/product_uuid"),
+                           *map(serials.of_address, _ports())))
+
+
+def _ports() -> list[str]:
+    """Return the lasting hardware addresses of the network ports: built-in ones first, wired before wireless."""
+    found: list[tuple[bool, str, str]] = []
+    for port in Path("/sys/class/net").glob("*"):
+        if port.name.startswith(("eth", "en", "wl")) and _text(f"{port}/addr_assign_type") != _RANDOM_ADDRESS:
+            found.append((not (port / "device").exists(), port.name, _text(f"{port}/address")))
+    return [address for _, _, address in sorted(found)]
 
 
 def parse_meminfo(text: str) -> dict[str, int]:

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import copy
 import fcntl
 import os
-import socket
 import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from edge import config, ids, logs
-from edge.agent import enrol, loop, node_settings
+from edge import config, ids, logs, notify
+from edge.agent import checkpoint, enrol, loop, membership, node_settings
 from edge.agent.addresses import upstreams
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.identity import JoinError
 from edge.agent.parts import Parts
+from edge.agent.renewal import Renewal
 from edge.agent.streams import StreamServer
 from edge.api import topology
 from edge.bus import messages, topics
@@ -32,6 +33,7 @@ from edge.component import Supervisor, until_told_to_stop
 from edge.network import names
 from edge.network.dns import NameServer
 from edge.network.linux import LinuxNetwork
+from edge.pki import clock_floor
 from edge.runtime.podman import Podman
 from edge.runtime.podman_care import PodmanCare
 
@@ -42,6 +44,8 @@ DEFAULT_CONFIG = Path("/etc/edge/agent.toml")
 SILENCE_SECONDS = 15.0
 LONGEST_SILENCE_SECONDS = 120.0
 LOOK_SECONDS = 5.0
+STUCK_SECONDS = 150.0
+"""A look waits half a minute for an engine that hangs, and a part that failed is started again after half a minute."""
 
 log = logs.get("agent")
 
@@ -61,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(f"{options.config}: good\n")
         return 0
     logs.configure(settings.log_level)
+    clock_floor.raise_clock(SystemClock())
     try:
         alone = only_one(settings.run_dir)
     except OSError as error:
@@ -95,27 +100,36 @@ def only_one(run_dir: Path) -> TextIO:
 async def run(settings: Settings, clock: Clock, chance: ids.Ids) -> None:
     """Join, run, and stop at SIGTERM or SIGINT; a signal while joining ends the program at once."""
     stop = asyncio.ensure_future(until_told_to_stop())
-    work = asyncio.ensure_future(_serve(settings, clock, chance, stop))
+    work = asyncio.ensure_future(_be_nodes(settings, clock, chance, stop))
     await asyncio.wait((stop, work), return_when=asyncio.FIRST_COMPLETED)
     if work.done():
         stop.cancel()
     await work
 
 
+async def _be_nodes(settings: Settings, clock: Clock, chance: ids.Ids, stop: asyncio.Future[None]) -> None:
+    """Be one node until told to stop; whoever gets another name or identity meanwhile begins anew as that."""
+    while not stop.done():
+        await _serve(settings, clock, chance, stop)
+
+
 async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asyncio.Future[None]) -> None:
     for directory in (settings.data_dir, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True)
     joining = enrol.Joining(node_name=settings.node_name, data_dir=settings.data_dir, server=settings.server,
+                            serial=settings.board_serial,
                             api_port=settings.api_port, token_file=settings.bootstrap_token_file,
                             ca_cert_hash=settings.ca_cert_hash,
-                            ca_cert_hash_file=settings.ca_cert_hash_file)
-    enrolled = asyncio.ensure_future(enrol.join(joining, clock))
-    await asyncio.wait((enrolled, stop), return_when=asyncio.FIRST_COMPLETED)
-    if not enrolled.done():
-        enrolled.cancel()
+                            ca_cert_hash_file=settings.ca_cert_hash_file,
+                            interface=settings.interface, announced=settings.announce)
+    identity = await _join(joining, clock, stop)
+    if identity is None:
         return
-    identity, boot_id = enrolled.result(), chance.uid()
-    bus = MqttBus(_bus_settings(settings, identity, boot_id), clock, chance)
+    boot_id, settings = chance.uid(), _named(settings, identity.name)
+    contexts = enrol.context(identity), _stream_context(identity)
+    renewal = Renewal(joining, identity.name, contexts, clock, lambda reason, message: agent.reporter.event(
+        None, reason=reason, message=message), boot_id=boot_id, chance=chance)
+    bus = MqttBus(_bus_settings(settings, contexts[0], boot_id, renewal), clock, chance)
     runtime = Podman(str(settings.podman_socket), clock, log_max_bytes=settings.log_max_bytes)
     server = NameServer(upstreams)
 
@@ -128,7 +142,7 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
                        statuses=Statuses(settings.run_dir / "agent"),
                        clock=clock, boot_id=boot_id, topology_changed=renamed)
     parts = Parts(settings, agent, runtime, PodmanCare(str(settings.podman_socket), str(settings.storage_dir)), clock)
-    streams = StreamServer(runtime, agent.pods, _stream_context(identity), clock, settings.node_name,
+    streams = StreamServer(runtime, agent.pods, contexts[1], clock, settings.node_name,
                            agent.images_changed, parts.images.policy, parts.sampler)
     supervisor = Supervisor(clock)
     await bus.start()
@@ -138,15 +152,54 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
     supervisor.start("streams", lambda: _listen(streams, settings.listen_port))
     supervisor.start("names", lambda: _answer(agent, server))
     supervisor.start("master", lambda: _follow(joining, bus, clock))
-    notify("READY=1")
-    await stop
-    notify("STOPPING=1")
+    supervisor.start("renewal", renewal.run)
+    supervisor.start("watchdog", lambda: notify.keep_watchdog(
+        clock, lambda: stuck(clock.monotonic(), agent.watch.looked_at)))
+    notify.status(f"node {settings.node_name} runs its pods")
+    over = asyncio.ensure_future(renewal.over.wait())
+    await asyncio.wait((stop, over), return_when=asyncio.FIRST_COMPLETED)
+    over.cancel()
+    if stop.done():
+        notify.tell("STOPPING=1")
     await supervisor.stop()
     await agent.stop()
     await bus.stop()
     await streams.stop()
     await server.stop()
     await runtime.close()
+    if renewal.is_foreign:
+        enrol.forget(joining)
+        checkpoint.forget(settings.data_dir, settings.run_dir / "agent")
+
+
+def _named(settings: Settings, name: str) -> Settings:
+    """Return the settings with the name the certificate gives the node."""
+    if settings.node_name == name:
+        return settings
+    changed = copy.copy(settings)
+    changed.__dict__["node_name"] = name
+    return changed
+
+
+async def _join(joining: enrol.Joining, clock: Clock, stop: asyncio.Future[None]) -> enrol.Identity | None:
+    """Return the node's identity, or None when the program is told to stop first."""
+    # A node may have to wait for its master for days: that is no failed start, and nobody has to wait for it.
+    notify.tell("READY=1")
+    notify.status(f"node {joining.node_name} has no identity yet, or a broken one: looks for its master to join")
+    alive = asyncio.ensure_future(notify.keep_watchdog(clock))
+    enrolled = asyncio.ensure_future(membership.join(joining, clock))
+    try:
+        await asyncio.wait((enrolled, stop), return_when=asyncio.FIRST_COMPLETED)
+        return enrolled.result() if enrolled.done() else None
+    finally:
+        enrolled.cancel()
+        alive.cancel()
+
+
+def stuck(now: float, looked_at: float) -> str:
+    """Return why the agent does not count as alive, empty when it does; times are monotonic."""
+    silent = now - looked_at
+    return f"the last look at the node was {silent:.0f} s ago" if silent > STUCK_SECONDS else ""
 
 
 async def _listen(streams: StreamServer, port: int) -> None:
@@ -184,12 +237,12 @@ async def _follow(joining: enrol.Joining, bus: MqttBus, clock: Clock) -> None:
             silent_since = clock.monotonic()
 
 
-def _bus_settings(settings: Settings, identity: enrol.Identity, boot_id: str) -> BusSettings:
+def _bus_settings(settings: Settings, context: ssl.SSLContext, boot_id: str, renewal: Renewal) -> BusSettings:
     known = enrol.remembered(settings.data_dir)
     lost = messages.NodeState(boot_id=boot_id, sequence=0, state="lost")
     return BusSettings(
         host=settings.server or (known.address if known else ""), port=settings.bus_port,
-        client_id=settings.node_name, ssl_context=enrol.context(identity),
+        client_id=settings.node_name, ssl_context=context, until_alone=renewal.until_alone,
         will_topic=topics.state(settings.node_name), will_payload=messages.encode(lost),
         subscriptions=topics.agent_subscriptions(settings.node_name))
 
@@ -199,19 +252,6 @@ def _stream_context(identity: enrol.Identity) -> ssl.SSLContext:
     made.verify_mode = ssl.CERT_REQUIRED
     made.load_cert_chain(identity.certificate, identity.key)
     return made
-
-
-def notify(state: str) -> None:
-    """Tell systemd how the program is, when systemd asked for that (sd_notify(3))."""
-    path = os.environ.get("NOTIFY_SOCKET", "")
-    if not path:
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as telling:
-        try:
-            telling.connect("\0" + path[1:] if path.startswith("@") else path)
-            telling.sendall(state.encode())
-        except OSError as error:
-            log.warning("systemd cannot be told", reason=error)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,10 @@ def node(settings: Settings, identity: enrol.Identity) -> node_watch.Node:
             return settings.node_address
         return interface_address(settings.interface) if settings.interface else default_address(towards)
 
+    def external_address() -> str:
+        outside = default_address()
+        return outside if outside != address() else ""
+
     return node_watch.Node(
         given=node_status.Given(name=settings.node_name, address=address(), port=settings.listen_port,
                                 cpu_milli=settings.cpu_milli, memory_bytes=settings.memory_bytes,
@@ -30,8 +34,8 @@ def node(settings: Settings, identity: enrol.Identity) -> node_watch.Node:
                                 eviction=_eviction(settings)),
         pods_have_groups=settings.cgroups_per_qos, pod_pids_limit=settings.pod_pids_limit,
         least_oom_score=machine.least_oom_score(),
-        find_address=address, data_dir=str(settings.data_dir), run_dir=str(settings.run_dir),
-        log_dir=str(settings.log_dir),
+        find_address=address, find_external_address=external_address, data_dir=str(settings.data_dir),
+        run_dir=str(settings.run_dir), log_dir=str(settings.log_dir),
         cgroup_parent=settings.cgroup_parent, heartbeat_seconds=settings.heartbeat_seconds,
         taints=tuple(parse_taint(text) for text in settings.taints), ca_pem=identity.ca.read_text(),
         parallel_pulls=settings.parallel_pulls,

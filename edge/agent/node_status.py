@@ -63,6 +63,8 @@ class Given:
 
     name: str
     address: str
+    external_address: str = ""
+    """Where the home network reaches the node; empty when it is on the rack's network alone."""
     port: int = 10250
     cpu_milli: int = 0
     """Overrides what the machine has; 0: not."""
@@ -89,7 +91,8 @@ def node_status(machine: Machine, given: Given, *, runtime_version: str, images:
     """
     amounts = capacity(machine, given)
     allocatable = _allocatable(amounts, given)
-    addresses = (core.NodeAddress(type="InternalIP", address=given.address),) if given.address else ()
+    addresses = tuple(core.NodeAddress(type=kind, address=address) for kind, address in (
+        ("InternalIP", given.address), ("ExternalIP", given.external_address)) if address)
     return core.NodeStatus(
         capacity=amounts, allocatable=allocatable, conditions=_conditions(machine, given, problem, previous, now),
         addresses=(*addresses, core.NodeAddress(type="Hostname", address=given.name)),

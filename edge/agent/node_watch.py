@@ -44,6 +44,8 @@ class Node:
     heartbeat_seconds: float = 5.0
     find_address: Callable[[], str] | None = None
     """Asked at each look: a node may boot before it gets its address. Empty keeps the one before."""
+    find_external_address: Callable[[], str] | None = None
+    """Likewise, for the address outside the rack."""
     annotations: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[core.Taint, ...] = ()
     ca_pem: str = ""
@@ -70,6 +72,8 @@ class NodeWatch:
         """When the engine stopped answering (monotonic); None while it answers."""
         self.engine_away = asyncio.Event()
         """Set while the engine does not answer."""
+        self.looked_at = clock.monotonic()
+        """When the last look was over (monotonic)."""
         self._runtime, self._reporter, self._clock = runtime, reporter, clock
         self._look_at_pods, self._network_problem, self._changed = look_at_pods, network_problem, changed
         self._network_is_new = network_is_new
@@ -92,7 +96,7 @@ class NodeWatch:
         looks = 0
         while True:
             await self._look(read_images=looks % IMAGES_EVERY_LOOKS == 0 or not self._images_read)
-            looks += 1
+            looks, self.looked_at = looks + 1, self._clock.monotonic()
             settled = self.away_since is None and self._reported is not None
             if await wait(self._look_now, self._clock, LOOK_SECONDS if settled else RETRY_SECONDS):
                 looks = 0
@@ -100,6 +104,7 @@ class NodeWatch:
     async def _look(self, *, read_images: bool) -> None:
         version = await self._ask_engine(read_images=read_images)
         moved = self._find_address() | self._find_name_servers()
+        self._find_external_address()
         too_early = self._reported is None and self.status is None and self._network_is_new()
         node, problem = self.node, "; ".join(filter(None, (self._engine_problem, self._network_problem())))
         found = await asyncio.to_thread(machine.read, node.data_dir)
@@ -160,6 +165,11 @@ class NodeWatch:
             return False
         self.node = replace(self.node, given=replace(self.node.given, address=address))
         return True
+
+    def _find_external_address(self) -> None:
+        if self.node.find_external_address is not None:
+            external = self.node.find_external_address() or self.node.given.external_address
+            self.node = replace(self.node, given=replace(self.node.given, external_address=external))
 
     def _find_name_servers(self) -> bool:
         """The node's own name servers may come later than its pods, or change with the network it is in."""

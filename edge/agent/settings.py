@@ -10,11 +10,12 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edge.agent import eviction, node_status
+from edge.agent import eviction, machine, node_status
 from edge.agent.devices import check_resource
 from edge.agent.policy import RUNTIME_HANDLERS, dotted, is_namespaced
 from edge.agent.taints import parse_taint
 from edge.api import quantity
+from edge.pki import serials
 
 
 class DeviceSettings(BaseModel):
@@ -43,9 +44,14 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    node_name: str = Field(default_factory=lambda: socket.gethostname().lower(),
+    board_serial: str = Field(default_factory=machine.board_serial, pattern=r"^([a-z0-9][a-z0-9.:-]{0,63})?$",
+                              description="Serial number of the board; as the firmware says by default, else made of "
+                                          "the hardware address of its network port.")
+    node_name: str = Field(default_factory=lambda data: serials.own_name(socket.gethostname(),
+                                                                         data.get("board_serial", "")),
                            pattern=r"^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$",
-                           description="Name of the node; the host name by default.")
+                           description="Name of the node; the host name by default, with the end of the serial number "
+                                       "where that is its image's.")
     node_address: str = Field(default="", description="Address of the node; that of `interface` by default.")
     interface: str = Field(default="", description="Interface of the rack's network; that of the default route by "
                                                    "default.")
@@ -53,10 +59,13 @@ class Settings(BaseModel):
     api_port: int = Field(default=6443, ge=1, le=65535, description="Port of the API server.")
     bus_port: int = Field(default=8883, ge=1, le=65535, description="Port of the bus.")
     listen_port: int = Field(default=10250, ge=1, le=65535, description="Port for logs, exec and port-forward.")
-    bootstrap_token_file: Path | None = Field(default=None, description="Holds the token the node joins with.")
+    bootstrap_token_file: Path | None = Field(default=Path("/etc/edge/bootstrap-token"),
+                                              description="Holds the token the node joins with.")
     ca_cert_hash: str = Field(default="", pattern=r"^(sha256:[0-9a-f]{64})?$",
                               description="Hash of the cluster CA's public key, as `sha256:<hex>`.")
-    ca_cert_hash_file: Path | None = Field(default=None, description="Holds that hash, where it is not written here.")
+    ca_cert_hash_file: Path | None = Field(default=Path("/etc/edge/ca-cert-hash"),
+                                           description="Holds that hash, where it is not written here.")
+    announce: bool = Field(default=True, description="Announce the machine in its network while it cannot join.")
     data_dir: Path = Field(default=Path("/var/lib/edge/agent"), description="On the card: pods, identity, checkpoint.")
     run_dir: Path = Field(default=Path("/run/edge"), description="On a tmpfs: secrets of pods.")
     secrets_on_card: bool = Field(default=False, description="Keep the values of Secrets on the card, so that after a "

@@ -1,7 +1,8 @@
 """Effects: the agent's HTTPS server: logs, exec, attach, port-forward, proxying and images, on the paths of a kubelet.
 
-Only the control plane may connect: a certificate of the cluster's CA with the organization `system:masters`. How many
-streams there may be is bounded, and a client that is gone without a word is noticed by the kernel's keep-alive probes.
+Only the control plane may connect, by its name and group in a certificate of the cluster's CA: not another node, and
+not an administrator either, whose key the API server knows to be revoked and a node does not. How many streams there
+may be is bounded, and a client that is gone without a word is noticed by the kernel's keep-alive probes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,10 @@ import aiohttp
 import msgspec
 from aiohttp import web
 
-from edge import logs
+from edge import door, logs
 from edge.agent import (
     containerlogs,
     sampling,
-    streams_door,
     streams_exec,
     streams_logs,
     streams_metrics,
@@ -36,14 +36,15 @@ from edge.agent.streams_images import ImagePaths
 from edge.agent.streams_room import NoRoom, Room
 from edge.agent.streams_stats import StatsPaths
 from edge.clock import Clock
+from edge.pki import names
 from edge.runtime.containers import RuntimeFailure
 from edge.runtime.interface import Runtime
 
 DEFAULT_PORT = 10250
-GROUP = "system:masters"
 TLS_BUFFER_BYTES = 16 * 1024
 STOP_TIMEOUT_SECONDS = 1.0
 MOST_LOGS, MOST_COMMANDS, MOST_FORWARDS, MOST_PROXIED = 256, 100, 64, 128
+LIMITS = door.Limits()
 # A peer that has lost its power is noticed after IDLE + INTERVAL * PROBES seconds without a word from it.
 KEEPALIVE = ((socket.TCP_KEEPIDLE, 60), (socket.TCP_KEEPINTVL, 15), (socket.TCP_KEEPCNT, 4))
 
@@ -68,7 +69,7 @@ class StreamServer:
         self._forward_room = Room("port-forwards", MOST_FORWARDS)
         self._proxy_room = Room("proxied requests", MOST_PROXIED)
         self._runner: web.AppRunner | None = None
-        self._door: streams_door.Door | None = None
+        self._door: door.Door | None = None
         self._http: aiohttp.ClientSession | None = None
         self.port = 0
         """The port it listens on, once started."""
@@ -83,11 +84,12 @@ class StreamServer:
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=STOP_TIMEOUT_SECONDS)
         await self._runner.setup()
         assert self._runner.server is not None
-        listening = streams_door.listen(address, port)
-        for option, value in KEEPALIVE:  # connections have them from the socket that accepts them
-            listening.setsockopt(socket.IPPROTO_TCP, option, value)
-        self.port = listening.getsockname()[1]
-        self._door = streams_door.Door(listening, self._runner.server, self._ssl, self._clock)
+        listening = door.listen(address, port)
+        for each in listening:
+            for option, value in KEEPALIVE:  # connections have them from the socket that accepts them
+                each.setsockopt(socket.IPPROTO_TCP, option, value)
+        self._door = door.Door(listening, self._runner.server, self._ssl, self._clock, LIMITS)
+        self.port = self._door.port
         log.info("serving streams", port=self.port)
 
     async def stop(self) -> None:
@@ -238,8 +240,8 @@ def _own_numbers() -> streams_metrics.Process | None:
 
 @web.middleware
 async def _only_control_plane(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if GROUP not in _organizations(request):
-        raise web.HTTPForbidden(text=f"only clients of the group {GROUP} are served\n")
+    if not _is_control_plane(request):
+        raise web.HTTPForbidden(text=f"only {names.SERVER_USER} is served here; ask the API server\n")
     try:
         return await handler(request)
     except ConnectionError:
@@ -250,7 +252,8 @@ async def _only_control_plane(request: web.Request, handler: Handler) -> web.Str
         raise asked.status(500, "InternalError", str(error)) from error
 
 
-def _organizations(request: web.Request) -> set[str]:
+def _is_control_plane(request: web.Request) -> bool:
     certificate = request.transport.get_extra_info("peercert") if request.transport is not None else None
-    names = (certificate or {}).get("subject", ())
-    return {value for group in names for key, value in group if key == "organizationName"}
+    subject = [entry for group in (certificate or {}).get("subject", ()) for entry in group]
+    return [value for key, value in subject if key == "commonName"] == [names.SERVER_USER] \
+        and ("organizationName", names.MASTERS_GROUP) in subject

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import ssl
 from asyncio import sslproto
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
 
 from aiohttp import http_exceptions, web
 
-from edge import logs
+from edge import door, logs
 from edge.api import components, errors, metrics
 from edge.apiserver import (
     admission_kinds,
@@ -23,11 +22,13 @@ from edge.apiserver import (
     authenticate,
     authorize,
     connect,
+    connections,
     http_answers,
     http_audit,
     http_call,
     http_large,
     http_paths,
+    http_posts,
     http_resources,
     impersonation,
     paths,
@@ -43,6 +44,7 @@ from edge.apiserver.certificate_subjects import CertificateSubjectRestriction
 from edge.apiserver.escalation import Escalation
 from edge.apiserver.extensions import Extensions
 from edge.apiserver.health import Check
+from edge.apiserver.metrics_text import Gauge, single
 from edge.apiserver.node_restriction import NodeRestriction
 from edge.apiserver.plugins.definitions import Definitions
 from edge.apiserver.reviews import Reviews
@@ -61,6 +63,7 @@ TLS_BUFFER_BYTES = 16 * 1024
 STREAMED = ("log", "exec", "attach", "portforward", "proxy")
 _MUTATING = ("POST", "PUT", "PATCH", "DELETE")
 _SHUTDOWN_SECONDS = 2.0
+LIMITS = door.Limits(strangers=512, from_one=128, handshake_seconds=10.0, shutdown_seconds=1.0)
 IDLE_SECONDS = 120.0
 """How long a connection may be silent between requests, and how long one request's head may take to arrive."""
 LONGEST_LINE_BYTES = 64 * 1024
@@ -90,6 +93,8 @@ class Settings:
     identity: tuple[Path, Path] | None = None
     """Certificate and key that aggregated API servers are shown."""
     audit: audit_log.Settings = audit_log.Settings()
+    never_revoked: tuple[str, ...] = ()
+    """Hashes of keys that cannot be revoked: the server's own."""
 
 
 class ApiServer:
@@ -99,11 +104,12 @@ class ApiServer:
                  verify_token: authenticate.VerifyToken | None = None, sign_token: SignToken | None = None,
                  signing_keys: http_paths.SigningKeys = tuple, checks: Mapping[str, Check] | None = None,
                  parts: Callable[[], Mapping[str, str]] = dict,
-                 documents: Mapping[str, Callable[[], object]] | None = None) -> None:
+                 documents: Mapping[str, Callable[[], object]] | None = None,
+                 gauges: Callable[[], Sequence[Gauge]] = tuple) -> None:
         """Take what is around.
 
         `checks` are asked for health, `parts` says what is wrong with which component, `documents` are served as JSON
-        at the paths that are their keys.
+        at the paths that are their keys, `gauges` returns what `/metrics` tells of other parts.
         """
         self.service = Service(store, clock, ids, settings.admission)
         self._settings = settings
@@ -118,26 +124,31 @@ class ApiServer:
         self.audit_log = audit_log.AuditLog(settings.audit)
         self._auditor = http_audit.Auditor(self.audit_log, clock, ids)
         asked = Reviews(self._authorizer, self._lookups, clock.now)
-        self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port)
+        self.revoked = connections.Revoked(self.service.lookup, settings.never_revoked)
+        if settings.agent_ssl is not None:
+            self.revoked.refuse(settings.agent_ssl)
+        self._streams = Streams(self.service, settings.agent_ssl, settings.agent_port, self.revoked)
         used = AgentMetrics(self.service.lookup, clock, self._streams.ask)
         self._resources = http_resources.Resources(self.service, sign_token, Virtual({
             metrics.NodeMetrics: used.nodes, metrics.PodMetrics: used.pods,
             components.ComponentStatus: virtual.fixed(lambda: components.component_statuses(parts()))}, asked.answers),
             self._authorizer.allowed)
-        numbers = ServerMetrics(store, self.service.catalog, lambda: self._resources.watches)
+        numbers = ServerMetrics(store, self.service.catalog, lambda: self._resources.watches,
+                                lambda: (*self._handshakes(), *gauges()))
         facts = http_paths.Facts(ca_pem=settings.client_ca.read_bytes(), checks=checks or {},
                                  signing_keys=signing_keys, metrics=numbers.read, documents=documents or {})
         self._paths = http_paths.Paths(facts, self.service.catalog.resources, self.extensions.served)
         self._context = server_context(settings.certificate, settings.key, settings.client_ca, settings.users_ca)
         self._large = http_large.Sender()
+        self.posts = http_posts.Posts()
         self._web: web.Server | None = None
-        self._listener: asyncio.Server | None = None
+        self._door: door.Door | None = None
 
     @property
     def port(self) -> int:
         """The port that is listened on."""
-        assert self._listener is not None
-        return int(self._listener.sockets[0].getsockname()[1])
+        assert self._door is not None
+        return self._door.port
 
     async def start(self) -> None:
         """Make what the system is never without, and listen. Raises OSError when the address is taken."""
@@ -145,19 +156,17 @@ class ApiServer:
         self.audit_log.start()
         await self.extensions.start()
         sslproto.SSLProtocol.max_size = TLS_BUFFER_BYTES
-        loop = asyncio.get_running_loop()
         # A watch whose client has gone must end at once; writes are shielded in `_answer`.
         logging.getLogger("aiohttp.server").addFilter(_about_requests)
         self._web = web.Server(self.handle, handler_cancellation=True, access_log=None, keepalive_timeout=IDLE_SECONDS,
                                max_line_size=LONGEST_LINE_BYTES, max_field_size=LONGEST_LINE_BYTES)
-        self._listener = await loop.create_server(self._web, self._settings.host or None, self._settings.port,
-                                                  ssl=self._context, backlog=512, ssl_handshake_timeout=20,
-                                                  ssl_shutdown_timeout=1)
+        self._door = door.Door(door.listen(self._settings.host, self._settings.port, backlog=512), self._web,
+                               self._context, self._clock, LIMITS)
 
     async def stop(self) -> None:
         """Close the port, end watches and streams, and let requests under way finish for a moment."""
-        if self._listener is not None:
-            self._listener.close()
+        if self._door is not None:
+            await self._door.close()
         self._streams.end()
         self._resources.end()
         self.extensions.end()
@@ -166,15 +175,16 @@ class ApiServer:
             self._web.pre_shutdown()  # Connections nobody uses would be waited for, each until the very end.
             await self._web.shutdown(_SHUTDOWN_SECONDS)
             for transport in transports:
-                # It has said goodbye; most clients never answer that. Python 3.11.2 has nothing left to abort when it
-                # was told to close twice.
-                with contextlib.suppress(AttributeError):
-                    transport.abort()
-        if self._listener is not None:
-            await self._listener.wait_closed()
+                # It has said goodbye; most clients never answer that.
+                connections.cut(transport)
         await self._streams.close()
         await self.extensions.stop()
         await self.audit_log.stop()
+
+    def end_revoked(self) -> int:
+        """End what those do whose keys are revoked: watches, streams from and to them, requests under way."""
+        here = self._web.connections if self._web is not None else []
+        return self.revoked.end(each.transport for each in here) + self._streams.end_revoked()
 
     def reload_certificate(self) -> None:
         """Take up a renewed server certificate; connections that are open keep the old one.
@@ -186,6 +196,14 @@ class ApiServer:
         self._context.load_cert_chain(certificate, key)
         if users is not None and users.exists():
             self._context.load_verify_locations(users)
+
+    def _handshakes(self) -> tuple[Gauge, ...]:
+        door = self._door
+        if door is None:
+            return ()
+        return (single("edge_tls_handshakes", "Connections that have not shown yet who they are.", door.strangers),
+                single("edge_tls_handshakes_dropped_total", "Those that had to make room for others.", door.dropped,
+                       "counter"))
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever happens."""
@@ -251,6 +269,8 @@ class ApiServer:
         decision = trail.decision = self._authorizer.allowed_path(user, verb, path)
         if not decision.allowed:
             raise authorize.forbidden_path(user, verb, path, decision.reason)
+        if (answer := await self.posts.serve(request, path)) is not None:
+            return answer
         if request.method not in ("GET", "HEAD"):
             raise errors.MethodNotAllowed("the server does not allow this method on the requested resource",
                                           details={})
@@ -260,6 +280,8 @@ class ApiServer:
 
     def _user(self, request: web.BaseRequest, trail: audit.Trail) -> User:
         transport = request.transport
+        if problem := self.revoked.of(transport):
+            raise errors.Unauthorized(f"Unauthorized: {problem}")
         certificate = transport.get_extra_info("peercert") if transport is not None else None
         headers = request.headers
         shown = authenticate.authorization(headers.get("Authorization", ""),

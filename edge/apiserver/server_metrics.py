@@ -6,7 +6,7 @@ https://kubernetes.io/docs/reference/instrumentation/metrics/
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge.apiserver import discovery
@@ -22,10 +22,12 @@ _SELF = Path("/proc/self")
 class ServerMetrics:
     """The numbers of one server."""
 
-    def __init__(self, store: Store, catalog: Catalog, watches: Callable[[], int]) -> None:
+    def __init__(self, store: Store, catalog: Catalog, watches: Callable[[], int],
+                 others: Callable[[], Sequence[Gauge]] = tuple) -> None:
         self._store = store
         self._catalog = catalog
         self._watches = watches
+        self._others = others
 
     def read(self) -> tuple[Gauge, ...]:
         """Return the numbers of this moment."""
@@ -35,7 +37,7 @@ class ServerMetrics:
                 single("apiserver_storage_revision", "The newest resourceVersion.", self._store.revision, "counter"),
                 Gauge("apiserver_longrunning_requests", "Requests that last, such as watches.",
                       (({"verb": "WATCH"}, self._watches()),)),
-                *_process())
+                *_process(), *self._others())
 
     def _objects(self) -> tuple[tuple[dict[str, str], float], ...]:
         found = []

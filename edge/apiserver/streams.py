@@ -18,7 +18,7 @@ from aiohttp import web
 from yarl import URL
 
 from edge.api import core, discovery, errors, scheme
-from edge.apiserver import audit, authenticate, dialing, stream_targets, streams_frames, streams_tunnel
+from edge.apiserver import audit, authenticate, connections, dialing, stream_targets, streams_frames, streams_tunnel
 from edge.apiserver.paths import Options, ResourceRequest
 from edge.apiserver.service import Service
 from edge.apiserver.stream_targets import Target
@@ -39,12 +39,16 @@ _FAMILY = {400: errors.BadRequest, 403: errors.Forbidden, 404: errors.NotFound, 
 class Streams:
     """Connections to agents."""
 
-    def __init__(self, service: Service, agent_ssl: ssl.SSLContext | None, port: int) -> None:
+    def __init__(self, service: Service, agent_ssl: ssl.SSLContext | None, port: int,
+                 revoked: connections.Revoked) -> None:
         self._service = service
         self._ssl = agent_ssl
+        self._revoked = revoked
         self._port = port
         self._session: aiohttp.ClientSession | None = None
         self._pipes: set[streams_tunnel.Pipe] = set()
+        self._plain: set[asyncio.Transport] = set()
+        """Connections to agents that are not tunnels, while their answer lasts."""
 
     async def serve(self, request: web.BaseRequest, asked: ResourceRequest,
                     resource: scheme.Resource) -> web.StreamResponse:
@@ -54,6 +58,8 @@ class Streams:
         address = stream_targets.address_of(node)
         if self._ssl is None:
             raise errors.Unavailable("connections to agents are not configured")
+        if problem := self._revoked.of_node(node):
+            raise errors.Unavailable(f"node {target.node} is not spoken to: {problem}")
         if request.headers.get("Upgrade") and not (asked.subresource == "log" and streams_frames.wanted(request)):
             return await self._upgrade(request, target, address)
         return await self._pass_on(request, asked, target, address)
@@ -63,14 +69,18 @@ class Streams:
         for pipe in list(self._pipes):
             pipe.close()
 
+    def end_revoked(self) -> int:
+        """Cut the connections to agents whose key is revoked, and return how many there were."""
+        return self._revoked.end((*self._plain, *(pipe.transport for pipe in self._pipes)))
+
     async def close(self) -> None:
-        """Let go of the connections kept for plain requests."""
+        """Let go of the connections for plain requests."""
         if self._session is not None:
             await self._session.close()
 
     async def ask(self, node: core.Node, path: str) -> bytes:
         """Return what a node's agent answers to a GET; nothing when it does not answer well within some seconds."""
-        if self._ssl is None:
+        if self._ssl is None or self._revoked.of_node(node):
             return b""
         try:
             url = URL(f"https://{stream_targets.address_of(node)}:{self._port}{path}", encoded=True)
@@ -117,7 +127,9 @@ class Streams:
     def _connections(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0, socket_factory=_watched), auto_decompress=False,
+                # None is kept for the next request: the other end's key may be revoked until then.
+                connector=aiohttp.TCPConnector(limit=0, socket_factory=_watched, force_close=True),
+                auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS))
         return self._session
@@ -132,6 +144,9 @@ class Streams:
                 server_hostname=target.node, data=request.content if request.can_read_body else None)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise _unreachable(asked.subresource, request.method, str(url), error) from error
+        transport = answer.connection.transport if answer.connection is not None else None
+        if transport is not None:
+            self._plain.add(transport)
         try:
             if asked.subresource != "proxy" and answer.status >= 400:
                 raise _refused(answer.status, await answer.content.read(_LARGEST_ERROR_BYTES))
@@ -147,6 +162,8 @@ class Streams:
             await response.write_eof()
             return response
         finally:
+            if transport is not None:
+                self._plain.discard(transport)
             answer.close()
 
     # --- upgrades
@@ -240,6 +257,8 @@ def _unreachable(subresource: str, method: str, url: str, error: BaseException) 
 
 
 def _words(error: BaseException) -> str:
+    if isinstance(getattr(error, "os_error", error), connections.KeyRevoked):
+        return "tls: failed to verify certificate: x509: the key of the node was revoked"
     if isinstance(error, TimeoutError):
         return "i/o timeout"
     if isinstance(error, ConnectionRefusedError) or (isinstance(error, aiohttp.ClientConnectorError) \

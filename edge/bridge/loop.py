@@ -12,7 +12,7 @@ from datetime import datetime
 
 from edge import logs
 from edge.api import meta
-from edge.bridge import interface, loop_desired, loop_refused, loop_reported, surroundings
+from edge.bridge import interface, loop_cleared, loop_desired, loop_refused, loop_reported, surroundings
 from edge.bus import interface as bus_interface
 from edge.bus import topics
 from edge.client import cache, view
@@ -55,7 +55,8 @@ class Bridge:
         self._refusals = loop_refused.Refusals(client, clock, ids)
         self._publisher = loop_desired.Publisher(shown, bus, clock, epoch=self.epoch, network=network, tokens=tokens,
                                                  refused=self._refusals.put)
-        self.recipient = loop_reported.Recipient(shown, client, clock, ids, network=network)
+        self._cleared = loop_cleared.Cleared(bus)
+        self.recipient = loop_reported.Recipient(shown, client, clock, ids, network=network, clear=self._cleared.put)
         for kind in interface.KINDS:
             caches.of(kind).listen(self._changed)
 
@@ -66,6 +67,7 @@ class Bridge:
             group.create_task(self._listen(), name="bridge bus")
             group.create_task(self._publisher.run(), name="bridge desired")
             group.create_task(self._refusals.work(), name="bridge refusals")
+            group.create_task(self._cleared.work(), name="bridge cleared")
             group.create_task(self.recipient.mirrors.work(), name="bridge mirrors")
             group.create_task(self.recipient.absent.work(), name="bridge absent nodes")
             for number in range(loop_reported.WORKERS):

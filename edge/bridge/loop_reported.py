@@ -1,7 +1,7 @@
 """Writes what nodes report into the API: nodes, pod status, leases, events.
 
 Effects: the API. Messages that are malformed, late, or speak of what is not the sender's are dropped, counted, and
-logged once for each branch of the topics.
+logged once for each branch of the topics and reason.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
 
 from edge import logs
 from edge.api import coordination, core, errors, meta, mirror_pods
-from edge.bridge import inbox, interface, loop_absent, loop_mirrors, reported, sequence, surroundings, volumes
+from edge.bridge import inbox, interface, loop_absent, loop_mirrors, rates, reported, sequence, surroundings, volumes
 from edge.bus import interface as bus_interface
 from edge.bus import messages, topics
 from edge.client.interface import Client
@@ -60,18 +61,21 @@ class Recipient:
     """Takes messages at once, and works them off with several workers."""
 
     def __init__(self, view: interface.View, client: Client, clock: Clock, ids: Ids, *,
-                 network: surroundings.Network) -> None:
+                 network: surroundings.Network, clear: Callable[[str], None] = lambda topic: None) -> None:
+        """`clear` hears of topics on which something is retained that must not be."""
         self._view = view
         self._client = client
         self._clock = clock
         self._ids = ids
         self._network = network
+        self._clear = clear
+        self._rates = rates.Rates()
         self._inbox: inbox.Inbox[Key, messages.Reported] = inbox.Inbox()
         self._sequences = sequence.Sequences()
         self._wake = asyncio.Semaphore(0)
         self.refused: Counter[str] = Counter()
         """Messages dropped, by branch of the topic and reason."""
-        self._told: set[str] = set()
+        self._told: set[tuple[str, str]] = set()
         self._written: dict[str, meta.Object] = {}
         """By uid: what was written and the view does not show yet."""
         self._leases: dict[str, coordination.Lease] = {}
@@ -88,7 +92,10 @@ class Recipient:
         topic = topics.parse(message.topic)
         kind = _KINDS.get(topic.branch) if topic is not None else None
         if topic is None or kind is None:
-            self._refuse("other", message.topic, "a topic the server does not read")
+            self._unread(message)
+            return
+        if problem := self._problem(topic, message):
+            self._refuse(topic.branch, message.topic, problem)
             return
         if not message.payload:
             return  # A cleared state: the node was taken out.
@@ -99,7 +106,7 @@ class Recipient:
             return
         # The last will was written when the connection began: its number is old by nature.
         if isinstance(content, messages.NodeState):
-            self._put(NodeKey(topic.node), "state", content)
+            self._take_state(topic.node, content)
             return
         if problem := self._foreign(topic, content):
             self._refuse(topic.branch, message.topic, problem)
@@ -119,6 +126,11 @@ class Recipient:
                           reported.shortened(content))
             case _:
                 self._put(NodeKey(topic.node), topic.branch, content)
+
+    def _take_state(self, node: str, content: messages.NodeState) -> None:
+        if content.state == "online":
+            self._sequences.revive(node, content.boot_id)
+        self._put(NodeKey(node), "state", content)
 
     def changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         """Take note of a change in the view."""
@@ -175,6 +187,19 @@ class Recipient:
         self._inbox.put(key, sort, content)
         self._wake.release()
 
+    def _unread(self, message: bus_interface.Message) -> None:
+        """Drop a message that no node of ours sends."""
+        if message.retained and message.payload:
+            self._clear(message.topic)
+        self._refuse("other", message.topic, "a topic the server does not read")
+
+    def _problem(self, topic: topics.Topic, message: bus_interface.Message) -> str:
+        """Return why a message is not even read, or ""."""
+        if message.retained and message.payload and topic.branch != "state":
+            self._clear(message.topic)
+            return "retained"
+        return "" if self._rates.allows(topic.node, topic.branch, self._clock.monotonic()) else "too many"
+
     def _foreign(self, topic: topics.Topic, content: messages.Reported) -> str:
         """Return why a message is none of the sender's business, or ""."""
         if not isinstance(content, messages.ReportedPod):
@@ -190,9 +215,9 @@ class Recipient:
 
     def _refuse(self, branch: str, topic: str, reason: str, detail: str = "") -> None:
         self.refused[f"{branch}: {reason}"] += 1
-        if reason not in ("late or repeated", "no such pod") and branch not in self._told:
-            self._told.add(branch)
-            log.warning("message refused; further ones of this branch are only counted", topic=topic, reason=reason,
+        if reason not in ("late or repeated", "no such pod") and (branch, reason) not in self._told:
+            self._told.add((branch, reason))
+            log.warning("message refused; further ones like it are only counted", topic=topic, reason=reason,
                         detail=detail)
 
     async def _apply(self, key: Key, content: messages.Reported) -> None:
@@ -266,17 +291,17 @@ class Recipient:
                 existing = await self._fresh(core.Node, name)
 
     async def _apply_heartbeat(self, name: str, beat: messages.Heartbeat) -> None:
-        await self._renew(name)
+        await self._renew(name, beat.boot_id)
         report, node = self._reports.get(name), self._newest(core.Node, name)
         # Somebody gave the node up although its connection held, or deleted it: what it said of itself last is true.
         if (report is not None and report.boot_id == beat.boot_id and (node is None or reported.is_unknown(node))
                 and self._states.get(name, "online") == "online"):
             await self._apply_node(name, report)
 
-    async def _renew(self, name: str) -> None:
+    async def _renew(self, name: str, boot_id: str) -> None:
         for _ in range(ATTEMPTS):
             known = self._leases.get(name)
-            wanted = reported.lease(name, known, self._clock.now())
+            wanted = reported.lease(name, known, self._clock.now(), boot_id)
             try:
                 self._leases[name] = await (self._client.update(wanted) if known else self._client.create(wanted))
                 return
@@ -357,6 +382,7 @@ class Recipient:
         """Drop what is known of a deleted node, but for its last report while it lives: it will be registered again."""
         for known in (self._leases, self._ranges, self._recorders):
             known.pop(name, None)
+        self._rates.forget(name)
         if self._states.get(name, "online") != "online":
             self._reports.pop(name, None)
             self._states.pop(name, None)

@@ -15,6 +15,7 @@ import msgspec
 from edge.api import coordination, core, meta, mirror_pods, quantity
 from edge.bridge import surroundings
 from edge.bus import messages
+from edge.pki import names
 
 LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
@@ -25,7 +26,7 @@ _NODE_PREFIX_LENGTH = 24
 _SELF_LABELS = ("kubernetes.io/hostname", "kubernetes.io/arch", "kubernetes.io/os", "beta.kubernetes.io/arch",
                 "beta.kubernetes.io/os")
 _RESTRICTED_LABELS = ("node-role.kubernetes.io", "node-restriction.kubernetes.io")
-_SERVER_ANNOTATIONS = ("edge.io/key",)
+_SERVER_ANNOTATIONS = ("edge.io/key", "edge.io/serial", "edge.io/certificate-expires", "edge.io/renamed-to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,15 +157,17 @@ def _pod_status(told: core.PodStatus, before: core.PodStatus, now: datetime) -> 
         nominated_node_name=before.nominated_node_name)
 
 
-def lease(name: str, existing: coordination.Lease | None, now: datetime) -> coordination.Lease:
-    """Return the node's lease, renewed now."""
+def lease(name: str, existing: coordination.Lease | None, now: datetime, boot_id: str = "") -> coordination.Lease:
+    """Return the node's lease, renewed now by the agent that has this boot id."""
+    notes = {names.BOOT_ANNOTATION: boot_id}
     time = now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if existing is not None:
         spec = msgspec.structs.replace(existing.spec, holder_identity=name, renew_time=time)
-        return msgspec.structs.replace(existing, spec=spec)
+        metadata = msgspec.structs.replace(existing.metadata, annotations=existing.metadata.annotations | notes)
+        return msgspec.structs.replace(existing, spec=spec, metadata=metadata)
     return coordination.Lease(
         api_version="coordination.k8s.io/v1", kind="Lease",
-        metadata=meta.ObjectMeta(name=name, namespace=LEASE_NAMESPACE),
+        metadata=meta.ObjectMeta(name=name, namespace=LEASE_NAMESPACE, annotations=notes),
         spec=coordination.LeaseSpec(holder_identity=name, lease_duration_seconds=LEASE_SECONDS, acquire_time=time,
                                     renew_time=time))
 

@@ -36,6 +36,13 @@ class Sequences:
         last[topic] = sequence
         return ""
 
+    def revive(self, node: str, boot_id: str) -> None:
+        """Listen to an earlier start again: it has just connected, so it was not over. Another machine with the same
+        identity had spoken in between."""
+        over = self._over.get(node)
+        if over is not None and boot_id in over:
+            over.remove(boot_id)
+
     def forget_topic(self, node: str, topic: str) -> None:
         """Drop what is known of a topic nobody uses any more."""
         self._last.get(node, {}).pop(topic, None)

@@ -13,7 +13,8 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, replace
 
 import paho.mqtt.client as paho
@@ -25,6 +26,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge import logs
 from edge.bus import broker, interface, messages
+from edge.bus.losses import Losses
 from edge.clock import Clock
 from edge.component import Supervisor
 from edge.ids import Ids
@@ -51,11 +53,15 @@ class Settings:
     will_payload: bytes = b""
     """Retained, sent by the broker when the connection ends without a goodbye."""
     subscriptions: tuple[str, ...] = ()
+    see_retained: bool = False
+    """Whether a message that comes live says too that the broker keeps it."""
     keepalive_seconds: int = 10
     in_flight: int = 20
     """Publications the broker has not acknowledged yet; further ones wait their turn."""
     receive_maximum: int = 32
     """Messages taken from the broker and not yet taken by the reader."""
+    until_alone: Callable[[], Awaitable[None]] | None = None
+    """Returns once nobody else has this client's identity; asked when the connection is lost again and again."""
 
 
 class MqttBus:
@@ -69,6 +75,9 @@ class MqttBus:
         self._connection: _Connection | None = None
         self._supervisor = Supervisor(clock)
         self._stopping = False
+        self._losses = Losses()
+        self.dropped: Counter[str] = Counter()
+        """Messages dropped before anybody has read them, by reason."""
 
     @property
     def connected(self) -> bool:
@@ -108,11 +117,11 @@ class MqttBus:
     async def _run(self) -> None:
         delay, last_reason = FIRST_DELAY_SECONDS, ""
         while True:
-            connection = _Connection(self._settings, self._events)
+            connection, up_since = _Connection(self._settings, self._events, self.dropped), None
             try:
                 await connection.open()
                 # Whoever hears of the connection may use it at once.
-                self._connection = connection
+                self._connection, up_since = connection, self._clock.monotonic()
                 connection.deliver()
                 log.info("connected", host=self._settings.host, port=self._settings.port)
                 delay, last_reason = FIRST_DELAY_SECONDS, ""
@@ -128,14 +137,35 @@ class MqttBus:
                 last_reason = connection.reason
                 log.warning("not connected", host=self._settings.host, port=self._settings.port, reason=last_reason)
                 self._events.put_nowait((interface.Disconnected(last_reason), None, 0))
+            now, until_alone = self._clock.monotonic(), self._settings.until_alone
+            if up_since is not None and self._losses.lost(now, now - up_since) and until_alone is not None:
+                await until_alone()
             await self._clock.sleep(delay * (0.5 + self._ids.fraction() / 2))
             delay = min(delay * 2, LONGEST_DELAY_SECONDS)
+
+
+_ALERTS = {
+    "CERTIFICATE_REVOKED": "this machine's key was revoked: its certificate is good for nothing any more, and what it "
+                           "runs goes on until it is let in again with a new key",
+    "CERTIFICATE_EXPIRED": "this machine's certificate has expired",
+    "UNKNOWN_CA": "this machine's certificate is not of the broker's authority",
+}
+"""What a TLS alert of the broker means (RFC 8446, section 6.2), by the end of OpenSSL's name for it."""
 
 
 class _Client(paho.Client):
     """paho on a socket that is connected already, so that its connect() never blocks."""
 
     prepared: socket.socket | None = None
+    alert = ""
+    """What the broker has said against our certificate: in TLS 1.3 that comes when the handshake is over for us."""
+
+    def _sock_recv(self, bufsize: int) -> bytes:
+        try:
+            return super()._sock_recv(bufsize)
+        except ssl.SSLError as error:
+            self.alert = _describe(error)
+            raise
 
     def _create_socket(self) -> socket.socket:
         assert self.prepared is not None
@@ -146,8 +176,10 @@ class _Connection:
     """One attempt: from opening the socket until it is closed for whatever reason."""
 
     def __init__(self, settings: Settings,
-                 events: asyncio.Queue[tuple[interface.BusEvent, _Connection | None, int]]) -> None:
+                 events: asyncio.Queue[tuple[interface.BusEvent, _Connection | None, int]],
+                 dropped: Counter[str]) -> None:
         self._settings = settings
+        self._dropped = dropped
         self._events = events
         self._loop = asyncio.get_running_loop()
         self._early: list[tuple[interface.BusEvent, _Connection | None, int]] | None = []
@@ -277,7 +309,7 @@ class _Connection:
             self._fail(f"the broker refused the connection: {code}")
         elif self._settings.subscriptions:
             # No local: what the server publishes must not come back to it, only what an earlier one left behind.
-            options = SubscribeOptions(qos=1, noLocal=True)
+            options = SubscribeOptions(qos=1, noLocal=True, retainAsPublished=self._settings.see_retained)
             self._client.subscribe([(topic, options) for topic in self._settings.subscriptions])
         else:
             self._come_up()
@@ -307,9 +339,11 @@ class _Connection:
         try:
             message = interface.Message(received.topic, bytes(received.payload), bool(received.retain))
         except UnicodeDecodeError:
+            self._dropped["the topic is no UTF-8"] += 1
             self._client.ack(received.mid, received.qos)
             return
         if received.qos == 0 and self._events.qsize() >= 2 * self._settings.receive_maximum:
+            self._dropped["too many at QoS 0"] += 1
             return  # Nobody of ours sends at QoS 0, which knows no back-pressure.
         entry = (message, self if received.qos else None, received.mid)
         if self._early is not None:
@@ -319,6 +353,9 @@ class _Connection:
 
     def _on_disconnect(self, _client: paho.Client, _user: object, _flags: paho.DisconnectFlags, code: ReasonCode,
                        _properties: Properties | None) -> None:
+        if self._client.alert and not self._ready.done():
+            self._fail(self._client.alert)
+            return
         before = "" if self._ready.done() else " before the broker let us in (is the certificate one of this cluster?)"
         self._fail(f"the connection ended{before}: {code}")
 
@@ -368,7 +405,9 @@ def _describe(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the broker's certificate is not good: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
+        reason = error.reason or ""
+        said = next((words for name, words in _ALERTS.items() if reason.endswith(name)), "")
+        return said or f"TLS failed: {reason or error}"
     if isinstance(error, OSError):
         return (error.strerror or str(error)).lower()
     return str(error)

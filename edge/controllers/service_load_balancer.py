@@ -19,17 +19,39 @@ from edge.controllers.settings import Settings
 
 CONDITION = "LoadBalancerReady"
 LARGEST_POOL = 65536
+UPLINK = "uplink"
+MASTER_LABEL = "node-role.kubernetes.io/control-plane"
 _KEY = interface.Key(core.Service, "", "")
 
 
 def controller(settings: Settings) -> interface.Controller:
     """Return the controller as the loop runs it."""
-    pool = addresses(settings.load_balancer_addresses)
+    fixed = addresses(tuple(entry for entry in settings.load_balancer_addresses if entry != UPLINK))
+    with_uplink = UPLINK in settings.load_balancer_addresses
 
     def run(key: interface.Key, view: interface.View, now: datetime) -> plan.Plan:
-        return reconcile(key, view, now, pool=pool)
-    return interface.Controller(name="service_load_balancer", reconcile=run, workers=1,
-                                sources=(interface.Source(core.Service, _changed),))
+        return reconcile(key, view, now, pool=(*fixed, *uplinks(view)) if with_uplink else fixed)
+
+    sources: tuple[interface.Source, ...] = (interface.Source(core.Service, _changed),)
+    if with_uplink:
+        sources = (*sources, interface.Source(core.Node, _uplink_changed))
+    return interface.Controller(name="service_load_balancer", reconcile=run, workers=1, sources=sources)
+
+
+def uplinks(view: interface.View) -> tuple[str, ...]:
+    """Return the addresses masters have outside the rack, in the order of the masters' names.
+
+    While none is known (no uplink, or a master that has just started) services keep what they have.
+    """
+    masters = sorted((node for node in view.all(core.Node) if MASTER_LABEL in node.metadata.labels),
+                     key=lambda node: node.metadata.name)
+    found = (entry.address for node in masters for entry in node.status.addresses if entry.type == "ExternalIP")
+    return tuple(dict.fromkeys(found)) or tuple(dict.fromkeys(
+        _current(service) for service in view.all(core.Service) if _is_ours(service) and _current(service)))
+
+
+def _uplink_changed(obj: meta.Object, _view: interface.View) -> Iterable[interface.Key]:
+    return (_KEY,) if isinstance(obj, core.Node) and MASTER_LABEL in obj.metadata.labels else ()
 
 
 def _changed(obj: meta.Object, _view: interface.View) -> Iterable[interface.Key]:

@@ -17,7 +17,8 @@ class Settings:
     """Settings of all controllers."""
 
     load_balancer_addresses: tuple[str, ...] = ()
-    """Addresses for Services of type LoadBalancer: single ones, ranges `a-b`, or subnets in CIDR notation."""
+    """Addresses for Services of type LoadBalancer: single ones, ranges `a-b`, subnets in CIDR notation, or `uplink` for
+    the address the master has in the home network, whichever it is at the time."""
     node_monitor_grace_seconds: float = 12.0
     """A node whose lease is older than this is unreachable."""
     listening_since: Callable[[], datetime] | None = None

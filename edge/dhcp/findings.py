@@ -7,6 +7,11 @@ import msgspec
 ROGUE_SERVER = "RogueDHCPServer"
 POOL_EXHAUSTED = "DHCPPoolExhausted"
 DUPLICATE_ADDRESS = "DuplicateAddress"
+SERVER_SILENT = "DHCPServerSilent"
+REASONS = (ROGUE_SERVER, POOL_EXHAUSTED, DUPLICATE_ADDRESS, SERVER_SILENT)
+
+FILE = "findings.json"
+"""Within the rack's run_dir."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -26,3 +31,13 @@ class Findings(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     looked_at: str = ""
     """When, in RFC 3339; empty when nobody has looked yet."""
     findings: tuple[Finding, ...] = ()
+    problem: str = ""
+    """Why nobody could look; then there are no findings, which says nothing of the wire."""
+
+
+def decoded(content: bytes) -> Findings:
+    """Return what a file of findings says; one that is torn or not ours says why it cannot be used."""
+    try:
+        return msgspec.json.decode(content, type=Findings)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return Findings(problem=f"the last look at the wire cannot be read: {error}; `edge-rack probe` looks again")

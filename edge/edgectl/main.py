@@ -11,8 +11,14 @@ from pathlib import Path
 import click
 
 COMMANDS = {
+    "discover": "Show the masters in this network, and the machines that wait for a rack.",
+    "join": "Let a machine join the rack, over SSH.",
     "image": "Load container images on the nodes; list, remove and prune them.",
-    "token": "Create, list and delete the tokens machines join with.",
+    "node": "The nodes' identities: certificates, who waits to be let in, who takes whose place.",
+    "token": "Create, list and revoke the tokens machines join with.",
+    "dhcp": "Leases of the rack's wire, and addresses that are kept for a machine.",
+    "inventory": "The rack as an inventory of Ansible.",
+    "doctor": "Look for what is wrong with the rack, or with this board, and say what to do.",
     "lab": "A whole rack on this machine, in network namespaces.",
     "version": "Show the versions of edgectl and of the rack.",
 }
@@ -69,8 +75,11 @@ def edgectl(context: click.Context, kubeconfig: Path | None, context_name: str |
 
     \b
     edgectl lab up                    try it: a four-node rack on this machine
+    edgectl discover                  masters in this network, machines that wait for a rack
+    edgectl join pi@node-4            a machine that waits becomes a node
     edgectl token create              what a new machine needs to join
     edgectl image load hello.tar      put an image on every node, without a registry
+    edgectl dhcp leases               who has which address
     edgectl get pods -A               any verb of kubectl
     """
     context.obj = {"kubeconfig": kubeconfig, "context": context_name}

@@ -7,8 +7,8 @@ import json
 import os
 import ssl
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,38 +30,66 @@ def default_path() -> Path:
     return Path(os.environ.get("KUBECONFIG", "").split(":")[0] or Path.home() / ".kube" / "config")
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, whatever it was."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By name in lower case."""
+    body: bytes
+
+
 class Session:
     """A rack's API as one context of a kubeconfig names it."""
 
     def __init__(self, access: kubeconfig.Access) -> None:
         parts = urlsplit(access.server)
-        self._host, self._port = parts.hostname or "localhost", parts.port or 443
-        self._context = _ssl_context(access)
+        self.host, self.port = parts.hostname or "localhost", parts.port or 443
+        self._ssl = _ssl_context(access)
         self._headers = {"Accept": "application/json"}
         if access.token:
             self._headers["Authorization"] = f"Bearer {access.token}"
         self.server = access.server
         self.ca = access.ca
+        self.certificate = access.certificate
+        self.context = access.context
 
     def request(self, method: str, path: str, body: Any = None,
                 timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-        """Send one request with a JSON body and return the JSON answer.
+        """Send one request with a JSON body and return the JSON answer; the body of a PATCH is a merge patch.
 
         Raises:
             errors.ApiError: the server refused, in its words.
             CtlError: the server cannot be reached.
         """
         data = None if body is None else json.dumps(body).encode()
-        return self._send(method, path, data, {"Content-Type": "application/json"}, timeout_seconds)
+        kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        return self._send(method, path, data, {"Content-Type": kind}, timeout_seconds)
 
     def upload(self, path: str, file: Path, sent: Callable[[int], None]) -> dict[str, Any]:
         """POST a file and return the JSON answer; `sent` hears of each piece. Raises as `request` does."""
         headers = {"Content-Type": "application/x-tar", "Content-Length": str(file.stat().st_size)}
         return self._send("POST", path, _pieces(file, sent), headers, LONG_TIMEOUT_SECONDS)
 
+    def ask(self, path: str, timeout_seconds: float) -> Answer:
+        """GET a path and return the answer, a refusal too.
+
+        Raises:
+            OSError, http.client.HTTPException: nothing came back; an `ssl.SSLError` says what does not fit.
+        """
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self._ssl, timeout=timeout_seconds)
+        try:
+            connection.request("GET", path, headers=self._headers)
+            response = connection.getresponse()
+            return Answer(response.status, {name.lower(): value for name, value in response.getheaders()},
+                          response.read())
+        finally:
+            connection.close()
+
     def _send(self, method: str, path: str, body: bytes | Iterable[bytes] | None, headers: dict[str, str],
               timeout_seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
-        connection = http.client.HTTPSConnection(self._host, self._port, context=self._context,
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self._ssl,
                                                  timeout=timeout_seconds)
         try:
             try:

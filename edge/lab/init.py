@@ -14,9 +14,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.lab import watching
+
 FIRST_DELAY_SECONDS = 0.1
 LONGEST_DELAY_SECONDS = 5.0
 STOP_SECONDS = 5.0
+WATCH_SECONDS = 0.3
 
 
 @dataclass
@@ -31,6 +34,21 @@ class Running:
     restarts: int = -1
     delay: float = FIRST_DELAY_SECONDS
     due: float = 0.0
+    once: bool = False
+    """Runs to its end: before the others start, and again each time something it watches has changed."""
+    watch: list[str] = field(default_factory=list)
+    """After a change there it is started again."""
+    reload: list[str] = field(default_factory=list)
+    """After a change there it gets SIGHUP."""
+    seen: tuple[watching.Stamp, watching.Stamp] = ((), ())
+
+    def look(self) -> tuple[watching.Stamp, watching.Stamp]:
+        """Return what it watches, as it is now."""
+        return watching.stamp(self.watch), watching.stamp(self.reload)
+
+    def due_at(self, now: float) -> bool:
+        """Return whether it is to be started."""
+        return self.process is None and not self.once and now >= self.due
 
 
 @dataclass
@@ -42,6 +60,7 @@ class Init:
     stopping: bool = False
 
     def start(self, service: Running) -> None:
+        service.seen = service.look()
         with (self.directory / "log" / f"{service.name}.log").open("ab", buffering=0) as log:
             service.process = subprocess.Popen(service.argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                                env=os.environ | service.environment, start_new_session=True,
@@ -74,17 +93,34 @@ class Init:
     def run(self) -> None:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD, signal.SIGTERM})
         for service in self.services:
-            self.start(service)
+            if not service.once:
+                self.start(service)
         while not self.stopping:
-            signum = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, 0.1 if self._waiting() else 3600)
+            signum = signal.sigtimedwait({signal.SIGCHLD, signal.SIGTERM}, self._patience())
             if signum and signum.si_signo == signal.SIGTERM:
                 self.stopping = True
             self.reap()
+            if self.stopping:
+                break
+            self.notice_changes()
             now = time.monotonic()
             for service in self.services:
-                if service.process is None and now >= service.due and not self.stopping:
+                if service.due_at(now):
                     self.start(service)
         self.stop()
+
+    def notice_changes(self) -> None:
+        """Tell every program whose watched files have changed; what runs once at a time is run again."""
+        for service in self.services:
+            if not (service.watch or service.reload) or (service.once and service.process):
+                continue
+            before, service.seen = service.seen, service.look()
+            if service.seen == before:
+                continue
+            if service.once:
+                self.start(service)
+            elif service.process:
+                os.kill(service.process.pid, signal.SIGTERM if service.seen[0] != before[0] else signal.SIGHUP)
 
     def stop(self) -> None:
         """End the programs, the last one first, within a bound."""
@@ -98,13 +134,17 @@ class Init:
 
     def write_status(self) -> None:
         """Tell `edgectl lab status` what runs; process ids are those of this machine's namespace."""
-        status = {s.name: {"pid": s.process.pid if s.process else 0, "restarts": s.restarts} for s in self.services}
+        status = {s.name: {"pid": s.process.pid if s.process else 0, "restarts": s.restarts}
+                  for s in self.services if not s.once}
         path = self.directory / "services.json"
         path.with_suffix(".new").write_text(json.dumps(status))
         path.with_suffix(".new").replace(path)
 
-    def _waiting(self) -> bool:
-        return any(service.process is None for service in self.services)
+    def _patience(self) -> float:
+        """Return the seconds until something may have to be done that no signal tells."""
+        if any(service.process is None and not service.once for service in self.services):
+            return 0.1
+        return WATCH_SECONDS if any(service.watch or service.reload for service in self.services) else 3600
 
 
 def _hear_signals() -> None:
@@ -129,7 +169,8 @@ def prepare(spec: dict[str, object], directory: Path) -> None:
     _run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
     for name in ("netns", "lock", "podman"):
         Path("/run", name).mkdir()
-    for target, text in ((resolv, f"nameserver {spec['nameserver']}\n"),
+    search = f"search {spec['search']}\n" if spec["search"] else ""
+    for target, text in ((resolv, f"{search}nameserver {spec['nameserver']}\n"),
                          (Path("/etc/hostname"), f"{spec['name']}\n"),
                          (Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {spec['name']}\n")):
         source = directory / "etc" / target.name
@@ -158,10 +199,13 @@ def main() -> None:
     init = Init(directory)
     init.write_status()
     for service in spec["services"]:
-        if service["once"]:
+        running = Running(service["name"], service["argv"], service["environment"], once=service["once"],
+                          watch=service["watch"], reload=service["reload"])
+        if running.once:
+            running.seen = running.look()
             _run_once(service, directory)
-        else:
-            init.services.append(Running(service["name"], service["argv"], service["environment"]))
+        if running.watch or not running.once:
+            init.services.append(running)
     init.run()
 
 

@@ -29,14 +29,18 @@ def describe(lab: Lab, name: str, programs: Path) -> Machine:
     directory = lab.directory(name)
     services: tuple[Service, ...] = ()
     nameserver = topology.HOME_ROUTER
+    search = ""
     if name == "home":
         services = _home(directory)
     elif name == "master":
+        # As the rack's ground leaves it on a Pi: the master asks its own name server, which asks the home's.
+        nameserver, search = topology.MASTER, topology.DOMAIN
         services = (*_ground(directory, programs), *_node(directory, programs))
     elif name in topology.WORKERS:
         nameserver = topology.MASTER
         services = (_dhcp_client(name, directory), *_node(directory, programs))
-    return Machine(name=name, links=topology.links(name), nameserver=nameserver, services=services)
+    return Machine(name=name, links=topology.links(name), nameserver=nameserver, search=search,
+                   services=services)
 
 
 def _home(directory: Path) -> tuple[Service, ...]:
@@ -53,10 +57,13 @@ def _ground(directory: Path, programs: Path) -> tuple[Service, ...]:
     rack = directory / "etc" / "rack"
     return (
         Service(name="edge-rack", once=True,
-                argv=(str(programs / "edge-rack"), "apply", "--config", str(directory / "etc/rack.toml"))),
-        Service(name="dnsmasq", argv=("dnsmasq", "--keep-in-foreground", f"--conf-file={rack / 'dnsmasq.conf'}",
-                                      "--user=root", "--pid-file=", "--log-facility=-")),
-        Service(name="mosquitto", argv=("mosquitto", "-c", str(rack / "mosquitto.conf"))),
+                argv=(str(programs / "edge-rack"), "apply", "--config", str(directory / "etc/rack.toml")),
+                watch=(str(directory / "etc/rack.toml"), str(directory / "data/server/rack"))),
+        Service(name="dnsmasq",
+                argv=(str(programs / "edge-rack"), "serve-dhcp", "--config", str(directory / "etc/rack.toml")),
+                watch=(str(rack / "dnsmasq.conf"),), reload=(str(rack / "dhcp-hosts"),)),
+        Service(name="mosquitto", argv=("mosquitto", "-c", str(rack / "mosquitto.conf")),
+                watch=(str(rack / "mosquitto.conf"),)),
         Service(name="edge-server",
                 argv=(str(programs / "edge-server"), "--config", str(directory / "etc/server.toml"))),
     )
@@ -150,16 +157,17 @@ def _rack(lab: Lab) -> str:
     return f"""address = "{topology.MASTER}/24"
 interface = "eth0"
 uplink = "wlan0"
+manager = "none"
 names = ["master.home", "{topology.MASTER_UPLINK}"]
 broker_user = "root"
 server_user = "root"
 pki_dir = "{directory / 'data/pki'}"
 state_dir = "{directory / 'data/rack'}"
 config_dir = "{directory / 'etc/rack'}"
+etc_dir = "{directory / 'etc'}"
 wishes_dir = "{directory / 'data/server/rack'}"
 
 [dhcp]
-ping_check = false
 upstream_dns = ["{topology.HOME_ROUTER}"]
 """
 
@@ -172,9 +180,6 @@ advertise_address = "{topology.MASTER}"
 
 [bus]
 host = "{topology.MASTER}"
-
-[network]
-load_balancer_addresses = ["{topology.MASTER_UPLINK}"]
 
 [discovery]
 interfaces = ["{topology.MASTER}"]
@@ -191,6 +196,7 @@ def _agent(lab: Lab, name: str) -> str:
     taints = '["node-role.kubernetes.io/master:NoSchedule"]' if master else "[]"
     role = '"node-role.kubernetes.io/master" = ""\n"node-role.kubernetes.io/control-plane" = ""\n' if master else ""
     return f"""node_name = "{name}"
+board_serial = "{lab.prefix}-{name}"
 interface = "eth0"
 data_dir = "{directory / 'data/agent'}"
 log_dir = "{directory / 'log/pods'}"

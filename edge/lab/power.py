@@ -31,8 +31,10 @@ def switch_on(lab: Lab, machine: Machine, cgroups: Cgroups) -> None:
     directory = lab.directory(machine.name)
     directory.mkdir(parents=True, exist_ok=True)
     spec = {"name": machine.name, "directory": str(directory), "nameserver": machine.nameserver,
-            "hide_unified": cgroups.hide_unified, "environment": _environment(directory, cgroups),
-            "services": [{"name": s.name, "argv": s.argv, "environment": s.environment, "once": s.once}
+            "search": machine.search, "hide_unified": cgroups.hide_unified,
+            "environment": _environment(directory, cgroups),
+            "services": [{"name": s.name, "argv": s.argv, "environment": s.environment, "once": s.once,
+                          "watch": s.watch, "reload": s.reload}
                          for s in machine.services]}
     (directory / "services.json").unlink(missing_ok=True)
     path = directory / "machine.json"

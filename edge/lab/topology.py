@@ -11,6 +11,7 @@ MASTER_UPLINK = "192.168.42.10"
 LAPTOP = "192.168.42.20"
 MASTER = "10.0.0.1"
 API_PORT = 6443
+DOMAIN = "cluster.home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +34,12 @@ class Service:
     argv: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     once: bool = False
-    """Run to its end before the next one starts, and not again; a failure is tried again."""
+    """Run to its end before the next one starts, and again when something it watches changes; a failure is tried
+    again at the start only."""
+    watch: tuple[str, ...] = ()
+    """Files and directories after whose change it is started again."""
+    reload: tuple[str, ...] = ()
+    """Those after whose change it gets SIGHUP."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,8 @@ class Machine:
     name: str
     links: tuple[Link, ...]
     nameserver: str
+    search: str = ""
+    """Domain in which short names are looked up."""
     services: tuple[Service, ...] = ()
 
 

@@ -50,7 +50,7 @@ class LinuxNetwork:
         await self._remove(pod_uid)
         try:
             await _run("ip", "netns", "add", name)
-            await _run("ip", "netns", "exec", name, "sh", "-c", SET_SYSCTLS, "sh", *_settings(dict(sysctls)))
+            await _run(*_inside(name), "sh", "-c", SET_SYSCTLS, "sh", *_settings(dict(sysctls)))
             await self._attach(name, link, address, prefix_length, gateway)
         except NetworkFailure:
             # Nobody would take a half made one away when the pod is deleted before the next attempt.
@@ -65,7 +65,7 @@ class LinuxNetwork:
             f"link set dev {link} master {BRIDGE} up\n"
             # Where br_netfilter is loaded, a service's packets to the pod they come from are bridged, not routed.
             f"link set dev {link} type bridge_slave hairpin on\n"))
-        await _run("ip", "-n", name, "-batch", "-", text=(
+        await _run(*_inside(name), "ip", "-batch", "-", text=(
             f"link set dev lo up\naddress add {address}/{prefix_length} dev eth0\nlink set dev eth0 up\n"
             f"route add default via {gateway} dev eth0 onlink\n"))
 
@@ -146,9 +146,15 @@ def hardware_address(address: str) -> str:
     return "0a:58:" + ":".join(f"{int(part):02x}" for part in address.split("/")[0].split("."))
 
 
+def _inside(namespace: str) -> tuple[str, ...]:
+    """Return what a tool is started with inside a namespace."""
+    # `ip -n` and `ip netns exec` make a mount namespace for each call: costly, and not allowed to this program.
+    return ("nsenter", f"--net={NAMESPACES / namespace}")
+
+
 async def _address_in(namespace: str) -> str:
     try:
-        shown = json.loads(await _run("ip", "-n", namespace, "-j", "-4", "address", "show", "dev", "eth0"))
+        shown = json.loads(await _run(*_inside(namespace), "ip", "-j", "-4", "address", "show", "dev", "eth0"))
     except NetworkFailure:
         return ""  # half made: the agent died between its steps
     entries = [entry for link in shown for entry in link.get("addr_info", [])]

@@ -17,11 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from edge.pki import names
+from edge.pki import names, revocation
+from edge.pki.clock_floor import EARLIEST_NOW as EARLIEST_NOW
 
 NOT_BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
-# A clock that shows an earlier day is wrong: this is when the program was written.
-EARLIEST_NOW = datetime(2026, 11, 1, tzinfo=UTC)
 CA_DAYS = 3650
 LEAF_DAYS = 825
 NODE_DAYS = 365
@@ -51,6 +50,8 @@ class Request:
     dns: tuple[str, ...]
     addresses: tuple[str, ...]
     key_hash: str
+    serial: str = ""
+    """Of the board, as the machine says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def create_ca(now: datetime, key: bytes | None = None, called: str = names.CA_NA
     """Return a certificate authority that is good for ten years; with `key`, for that key."""
     key = key or new_key()
     private = load_key(key)
-    name = _name(called, ())
+    name = _subject(names.Profile(common_name=called))
     usage = x509.KeyUsage(digital_signature=True, key_cert_sign=True, crl_sign=True, content_commitment=False,
                           key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False,
                           decipher_only=False)
@@ -95,7 +96,7 @@ def issue(ca: Pair, profile: names.Profile, now: datetime, *, key: bytes | None 
 
 def request(key: bytes, profile: names.Profile) -> bytes:
     """Return a PEM certificate request for the key."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(_name(profile.common_name, profile.organizations))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(_subject(profile))
     if profile.dns or profile.addresses:
         builder = builder.add_extension(_alternatives(profile), critical=False)
     return builder.sign(load_key(key), hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
@@ -110,7 +111,7 @@ def read_request(pem: bytes) -> Request:
     csr = _load_request(pem)
     dns, addresses = _read_alternatives(csr.extensions)
     return Request(_first(csr.subject, NameOID.COMMON_NAME), _all(csr.subject, NameOID.ORGANIZATION_NAME), dns,
-                   addresses, _hash(_p256(csr.public_key())))
+                   addresses, _hash(_p256(csr.public_key())), _serial(csr.subject))
 
 
 def sign(ca: Pair, pem: bytes, profile: names.Profile, now: datetime, *, days: int = NODE_DAYS) -> bytes:
@@ -129,6 +130,7 @@ def read_certificate(pem: bytes) -> Facts:
     profile = names.Profile(
         common_name=_first(certificate.subject, NameOID.COMMON_NAME),
         organizations=_all(certificate.subject, NameOID.ORGANIZATION_NAME), dns=dns, addresses=addresses,
+        serial=_first(certificate.subject, NameOID.SERIAL_NUMBER),
         client=ExtendedKeyUsageOID.CLIENT_AUTH in purposes, server=ExtendedKeyUsageOID.SERVER_AUTH in purposes)
     return Facts(profile, certificate.not_valid_after_utc, _hash(_p256(certificate.public_key())))
 
@@ -175,9 +177,10 @@ def _certificate(ca: Pair, profile: names.Profile, key: ec.EllipticCurvePublicKe
                           decipher_only=False)
     purposes = [oid for oid, wanted in ((ExtendedKeyUsageOID.CLIENT_AUTH, profile.client),
                                         (ExtendedKeyUsageOID.SERVER_AUTH, profile.server)) if wanted]
+    serial = revocation.serial(_hash(key)) if profile.client else x509.random_serial_number()
     builder = (
-        x509.CertificateBuilder().subject_name(_name(profile.common_name, profile.organizations))
-        .issuer_name(issuer.subject).public_key(key).serial_number(x509.random_serial_number())
+        x509.CertificateBuilder().subject_name(_subject(profile))
+        .issuer_name(issuer.subject).public_key(key).serial_number(serial)
         .not_valid_before(NOT_BEFORE).not_valid_after(min(_end(now, days), issuer.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
@@ -193,12 +196,20 @@ def _end(now: datetime, days: int) -> datetime:
     return (max(now, EARLIEST_NOW) + timedelta(days=days)).replace(microsecond=0)
 
 
-def _name(common_name: str, organizations: tuple[str, ...]) -> x509.Name:
+def _subject(profile: names.Profile) -> x509.Name:
+    serial = (x509.NameAttribute(NameOID.SERIAL_NUMBER, profile.serial),) if profile.serial else ()
     try:
-        return x509.Name([*(x509.NameAttribute(NameOID.ORGANIZATION_NAME, text) for text in organizations),
-                          x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        return x509.Name([*(x509.NameAttribute(NameOID.ORGANIZATION_NAME, text) for text in profile.organizations),
+                          x509.NameAttribute(NameOID.COMMON_NAME, profile.common_name), *serial])
     except ValueError as error:
-        raise PkiError(f"{common_name}: {error}") from error
+        raise PkiError(f"{profile.common_name}: {error}") from error
+
+
+def _serial(subject: x509.Name) -> str:
+    found = _all(subject, NameOID.SERIAL_NUMBER)
+    if len(found) > 1:
+        raise PkiError("the certificate request names more than one serial number")
+    return found[0] if found else ""
 
 
 def _alternatives(profile: names.Profile) -> x509.SubjectAlternativeName:

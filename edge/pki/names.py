@@ -21,8 +21,21 @@ CA_NAME = "edge-ca"
 USERS_CA_NAME = "edge-users-ca"
 NODE_SIGNER = "edge.io/node"
 USER_SIGNER = "kubernetes.io/kube-apiserver-client"
+RENEWER_USER = "system:edge-renewer"
+RENEWERS_GROUP = "system:edge-renewers"
+"""Whoever has shown the key of a certificate that was issued before, and nothing else."""
 KEY_ANNOTATION = "edge.io/key"
 """On a Node: the hash of the public key its certificate was issued for."""
+SERIAL_ANNOTATION = "edge.io/serial"
+"""On a Node: the serial number of the board its certificate was issued to."""
+EXPIRES_ANNOTATION = "edge.io/certificate-expires"
+"""On a Node: until when its certificate is good."""
+RENAMED_ANNOTATION = "edge.io/renamed-to"
+"""On a Node: what the machine is called now; the object goes once the machine is there under its new name."""
+BOOT_ANNOTATION = "edge.io/boot-id"
+"""On a node's lease: which agent renews it. Two machines with one identity have different ones."""
+WAITING_ANNOTATION = "edge.io/waiting"
+"""On a certificate request: what it waits for, in words for a person."""
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -35,6 +48,8 @@ class Profile:
     organizations: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
+    serial: str = ""
+    """Of the board, for a node."""
     client: bool = False
     server: bool = False
 
@@ -51,10 +66,10 @@ def node_name_problem(name: str) -> str:
     return ""
 
 
-def node(name: str, addresses: Iterable[str] = ()) -> Profile:
-    """Return the identity of a node: client on the bus and the API, server of its own streams."""
+def node(name: str, addresses: Iterable[str] = (), serial: str = "") -> Profile:
+    """Return the identity of a node on a board: client on the bus and the API, server of its own streams."""
     return Profile(common_name=name, organizations=(NODES_GROUP,), dns=(name,), addresses=_addresses(addresses),
-                   client=True, server=True)
+                   serial=serial, client=True, server=True)
 
 
 def edge_server() -> Profile:

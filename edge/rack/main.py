@@ -6,120 +6,126 @@ read it before it takes the place of the last good one.
 
 from __future__ import annotations
 
-import os
-import pwd
-import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import msgspec
 
 from edge import config
-from edge.bus import broker
 from edge.clock import SystemClock
-from edge.pki import authority, directory
-from edge.rack import addressing, dhcp, nat
+from edge.pki import clock_floor
+from edge.rack import apply, check, dhcp_serve, gathering, probe_run, renderers, reset
+from edge.rack.check import Problem
+from edge.rack.commands import RackError, require_root
+from edge.rack.document import PARTS, Part
 from edge.rack.settings import Rack
 
-SYSCTLS = {"net/ipv4/ip_forward": "1"}
+SETTINGS = Path("/etc/edge/rack.toml")
 
-
-class RackError(Exception):
-    """Something the person who runs the rack can mend; the text says what."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A configuration file and the command that checks it; `{}` in the command stands for the file."""
-
-    path: Path
-    text: str
-    check: tuple[str, ...] = ()
-
-
-def files(rack: Rack) -> tuple[Rendered, ...]:
-    """Return every file the ground consists of."""
-    target = rack.config_dir
-    return (
-        Rendered(target / "dnsmasq.conf", dhcp.render(rack), ("dnsmasq", "--test", "--conf-file={}")),
-        Rendered(target / "rack.nft", nat.render(rack), ("nft", "--check", "--file", "{}")),
-        Rendered(target / "mosquitto.acl", broker.access_list()),
-        Rendered(target / "mosquitto.conf", broker.configuration(broker.Broker(
-            ca=rack.pki_dir / "ca.crt", certificate=rack.pki_dir / "broker.crt", key=rack.pki_dir / "broker.key",
-            access_list=target / "mosquitto.acl", port=rack.bus_port, user=rack.broker_user))),
-    )
-
-
-def apply(rack: Rack) -> tuple[str, ...]:
-    """Make everything so and return what was changed.
-
-    Raises:
-        RackError: a tool refused a configuration, or the network; what was good before is still in place.
-    """
-    changed = [f"identity {name}" for name in _identities(rack)]
-    rack.state_dir.mkdir(parents=True, exist_ok=True)
-    rack.config_dir.mkdir(parents=True, exist_ok=True)
-    changed += [str(file.path) for file in files(rack) if _put(file)]
-    _run("ip", "link", "set", rack.interface, "up")
-    _run("ip", "address", "replace", str(rack.address), "dev", rack.interface)
-    for name, value in SYSCTLS.items():
-        path = Path("/proc/sys", name)
-        if path.read_text().strip() != value:
-            path.write_text(value)
-            changed.append(name.replace("/", "."))
-    _run("nft", "--file", str(rack.config_dir / "rack.nft"))
-    return tuple(changed)
-
-
-def _identities(rack: Rack) -> tuple[str, ...]:
-    try:
-        owner = pwd.getpwnam(rack.broker_user)
-        return directory.ensure(rack.pki_dir, dns=addressing.dns_names(rack), addresses=addressing.addresses(rack),
-                                now=SystemClock().now(),
-                                owners={"broker.key": (owner.pw_uid, owner.pw_gid)} if owner.pw_uid else None)
-    except KeyError as error:
-        raise RackError(f"there is no user {rack.broker_user}: install mosquitto, or set broker_user") from error
-    except (authority.PkiError, OSError) as error:
-        raise RackError(f"{rack.pki_dir}: {error}") from error
-
-
-def _put(file: Rendered) -> bool:
-    """Write, check and rename; return whether it changed anything."""
-    if file.path.exists() and file.path.read_text() == file.text:
-        return False
-    new = file.path.with_name(f".{file.path.name}.new")
-    new.write_text(file.text)
-    try:
-        if file.check:
-            _run(*(part.replace("{}", str(new)) for part in file.check))
-        os.replace(new, file.path)  # noqa: PTH105 - atomic, as its name says
-    finally:
-        new.unlink(missing_ok=True)
-    return True
-
-
-def _run(*argv: str) -> None:
-    try:
-        result = subprocess.run(argv, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise RackError(f"{argv[0]} is not installed") from error
-    if result.returncode != 0:
-        raise RackError(f"`{' '.join(argv)}` failed: {(result.stderr or result.stdout).strip()}")
+_settings = click.option("--config", "path", type=click.Path(path_type=Path), default=SETTINGS, show_default=True,
+                         help="The rack's settings.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def edge_rack() -> None:
-    """The master's own ground: address, NAT, DHCP, broker, identities."""
+    """The master's own ground: address, NAT, DHCP, names, time, broker, identities.
+
+    \b
+    edge-rack apply --check     what would be changed
+    edge-rack apply             make it so; safe to repeat
+    edge-rack check             what is wrong, and what to do
+    edge-rack reset             take all of it away again
+    """
 
 
 @edge_rack.command("apply")
-@click.option("--config", "path", type=click.Path(path_type=Path), default=Path("/etc/edge/rack.toml"),
-              show_default=True, help="The rack's settings.")
-def apply_command(path: Path) -> None:
-    """Make the ground as the settings say. Safe to repeat; needs root."""
-    changed = apply(config.load(path, Rack))
-    click.echo("changed: " + ", ".join(changed) if changed else "nothing to change")
+@_settings
+@click.option("--check", "dry", is_flag=True, help="Only say what would be changed.")
+@click.option("--only", type=click.Choice(PARTS), multiple=True, help="Make these parts alone, such as `packets`.")
+def apply_command(path: Path, dry: bool, only: tuple[Part, ...]) -> None:
+    """Make the ground as the settings say. Safe to repeat; needs root.
+
+    \b
+    edge-rack apply
+    edge-rack apply --only packets     put the packet rules back that another program has flushed
+    """
+    rack = config.load(path, Rack)
+    if dry:
+        click.echo("\n".join(apply.preview(rack)) or "nothing to change")
+        return
+    clock_floor.raise_clock(SystemClock())  # Before anything is said about certificates.
+    outcome = apply.apply(rack, only or PARTS)
+    click.echo("changed: " + ", ".join(outcome.changed) if outcome.changed else "nothing to change")
+    for note in outcome.notes:
+        click.echo(f"note: {note}", err=True)
+    for problem in outcome.problems:
+        click.echo(f"problem: {_words(problem)}", err=True)
+
+
+@edge_rack.command("show")
+@_settings
+@click.argument("names", nargs=-1)
+def show_command(path: Path, names: tuple[str, ...]) -> None:
+    """Print the files that `apply` would write: all of them, or those of these names.
+
+    \b
+    edge-rack show
+    edge-rack show rack.nft mosquitto.conf
+    """
+    rack = config.load(path, Rack)
+    documents = renderers.documents(rack, gathering.gather(rack, firewalls=False))
+    known = sorted(document.path.name for document in documents)
+    if unknown := [name for name in names if name not in known]:
+        raise RackError(f"there is no file {unknown[0]}; there are {', '.join(known)}")
+    for document in documents:
+        if not names or document.path.name in names:
+            click.echo(f"# ==> {document.path} ({document.part}, {document.mode:04o} {document.owner})")
+            click.echo(document.text)
+
+
+@edge_rack.command("check")
+@_settings
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def check_command(path: Path, output: str) -> None:
+    """Look for what is wrong with the ground and say what to do. Changes nothing; exit code 1 when something is.
+
+    \b
+    edge-rack check
+    edge-rack check -o json     {"problems": [{"reason": ..., "message": ..., "remedy": ...}]}
+    """
+    require_root()
+    rack = config.load(path, Rack)
+    problems = check.check(rack, gathering.gather(rack, ask=True))
+    if output == "json":
+        click.echo(msgspec.json.format(msgspec.json.encode({"problems": problems}), indent=2).decode())
+    else:
+        click.echo("\n".join(map(_words, problems)) or "nothing is wrong")
+    sys.exit(1 if problems else 0)
+
+
+@edge_rack.command("reset")
+@_settings
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def reset_command(path: Path, yes: bool) -> None:
+    """Take the ground away: files, packet rules, address. Identities and leases stay; workers lose their network.
+
+    \b
+    edge-rack reset --yes
+    """
+    rack = config.load(path, Rack)
+    if not yes:
+        click.confirm(f"The workers on {rack.interface} lose their network. Go on?", abort=True)
+    gone = reset.reset(rack)
+    click.echo("removed: " + ", ".join(gone) if gone else "nothing to remove")
+
+
+def _words(problem: Problem) -> str:
+    return f"{problem.reason}: {problem.message}. To do: {problem.remedy}"
+
+
+for _command in (probe_run.command, dhcp_serve.serve_dhcp, dhcp_serve.serve_names):
+    edge_rack.add_command(_command)
 
 
 def main() -> None:

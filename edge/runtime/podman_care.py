@@ -35,7 +35,8 @@ class PodmanCare:
             return ""
         # systemd holds the socket, or did when the service was started by a connection.
         if owner == 1:
-            return await self._systemctl("kill", "--signal=KILL", "podman.service")
+            # Not all processes of the unit: the monitors of the containers are among them.
+            return await self._systemctl("kill", "--kill-whom=main", "--signal=KILL", "podman.service")
         if "podman" not in _program(owner):
             return ""
         try:

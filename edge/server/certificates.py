@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,8 +20,12 @@ from edge import logs
 from edge.api import certificates, core, errors, meta, times
 from edge.client import cache
 from edge.client.interface import Client
+from edge.client.recorder import Recorder
 from edge.clock import Clock, wait
+from edge.ids import Ids
 from edge.pki import approval, names
+from edge.server import bootstrap_tokens, node_identities
+from edge.server.node_identities import SILENT_SECONDS, Given
 
 if TYPE_CHECKING:
     from edge.pki import authority
@@ -28,7 +33,11 @@ if TYPE_CHECKING:
 DONE_AFTER = timedelta(hours=1)
 PENDING_AFTER = timedelta(hours=24)
 LOOK_SECONDS = 600.0
+WAITING_SECONDS = 10.0
+"""A request may wait for a node to fall silent, which nobody tells."""
 RETRY_SECONDS = 5.0
+SOON_SECONDS = 2.0
+REMEMBERED = 512
 
 log = logs.get("certificates")
 Csr = certificates.CertificateSigningRequest
@@ -37,58 +46,83 @@ Csr = certificates.CertificateSigningRequest
 class Certificates:
     """The loop over all certificate requests."""
 
-    def __init__(self, client: Client, caches: cache.SharedCaches, clock: Clock, pki_dir: Path) -> None:
+    def __init__(self, client: Client, caches: cache.SharedCaches, clock: Clock, pki_dir: Path, *, ids: Ids,
+                 listening: Callable[[], datetime | None] = lambda: None, silent_seconds: float = SILENT_SECONDS,
+                 revoked: Callable[[], Collection[str]] = tuple) -> None:
+        """`listening` returns since when nodes are heard, `revoked` the hashes of the revoked keys."""
         self._client = client
         self._clock = clock
         self._pki_dir = pki_dir
+        self._revoked = revoked
+        self._caches = caches
         self._requests = caches.of(Csr)
         self._nodes = caches.of(core.Node)
         self._wake = asyncio.Event()
+        self.identities = node_identities.Identities(
+            client, caches, clock, Recorder(client, clock, ids, component="edge-server"), listening=listening,
+            silent_seconds=silent_seconds)
+        self._told: dict[str, str] = {}
+        """By name, what was logged last: a machine that is refused asks every few seconds."""
+        self._tokens = bootstrap_tokens.Tokens(client, clock)
         self._requests.listen(lambda _old, _new: self._wake.set())
         self._nodes.listen(self._node_changed)
-        self._issued: dict[str, str] = {}
-        """Key hash by node name, of certificates signed since the start."""
-        self._deleted: dict[str, str] = {}
-        """Likewise, as deleted Nodes had it: a machine that still runs registers again, with the same key."""
-        self._approved: dict[str, str] = {}
-        """Likewise, of requests approved and not signed yet: of two that want one name only the first gets it."""
 
     async def run(self) -> None:
         """Work until cancelled."""
         await self._requests.synced.wait()
         await self._nodes.synced.wait()
+        self.identities.restore()
         while True:
             delay = LOOK_SECONDS
             for request in sorted(self._requests.items(), key=lambda r: r.metadata.creation_timestamp or ""):
                 try:
-                    await self._work(request)
+                    delay = min(delay, await self._work(request))
                 except (errors.Conflict, errors.NotFound):
                     continue  # It has changed, which wakes this loop again.
                 except (errors.ApiError, OSError) as error:
                     log.error("certificate request not worked off", name=request.metadata.name, reason=str(error))
-                    delay = RETRY_SECONDS
-            await self._annotate()
+                    delay = min(delay, RETRY_SECONDS)
+            if await self.identities.keep():
+                delay = min(delay, RETRY_SECONDS)
             await wait(self._wake, self._clock, delay)
 
+    def judge(self, asked: approval.Asked) -> approval.Decision:
+        """Return what would become of a request."""
+        return approval.decide(asked, self.identities.known(), revoked=self._revoked())
+
+    async def tell(self, name: str, decision: approval.Decision) -> None:
+        """Log a decision, and record an event about the node."""
+        good, reason = isinstance(decision, approval.Approve), decision.reason
+        if reason in ("", "NodeStateUnknown"):
+            return  # Somebody else's business, or a matter of seconds.
+        if reason != "InvalidRequest":  # whose name may be anything
+            await self.identities.tell(name, "Normal" if good else "Warning", reason, decision.message)
+        if self._told.get(name) == decision.message:
+            return
+        self._told[name] = decision.message
+        while len(self._told) > REMEMBERED:
+            self._told.pop(next(iter(self._told)))
+        (log.info if good else log.warning)("certificate request judged", node=name, reason=reason,
+                                            decision=type(decision).__name__.lower(), why=decision.message)
+
     def _node_changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
-        if old is not None and new is None:
-            self._deleted[old.metadata.name] = old.metadata.annotations.get(names.KEY_ANNOTATION, "")
         if old is None or new is None:
             self._wake.set()
 
-    async def _work(self, request: Csr) -> None:
+    async def _work(self, request: Csr) -> float:
+        """Do what there is to do for a request, and return in how many seconds it has to be looked at again."""
         state = {condition.type for condition in request.status.conditions}
         age = self._clock.now() - _created(request, self._clock.now())
         finished = bool(request.status.certificate) or "Denied" in state or "Failed" in state
         if age > (DONE_AFTER if finished else PENDING_AFTER):
             await self._client.delete(Csr, request.metadata.name, uid=request.metadata.uid)
-            return
+            return LOOK_SECONDS
         if finished:
-            return
+            return LOOK_SECONDS
         if request.spec.signer_name == names.USER_SIGNER and "Approved" in state:
             await self._sign_user(request)
         if request.spec.signer_name != names.NODE_SIGNER:
-            return
+            return LOOK_SECONDS
         # The cryptography package is loaded with the first request and not before.
         from edge.pki import authority
 
@@ -97,41 +131,67 @@ class Certificates:
             content = authority.read_request(pem)
         except (authority.PkiError, binascii.Error, ValueError) as error:
             await self._add_condition(request, "Denied", "InvalidRequest", str(error))
-            return
+            return LOOK_SECONDS
         if "Approved" in state:
             await self._sign(request, pem, content)
-        else:
-            await self._decide(request, content)
+            return LOOK_SECONDS
+        return await self._decide(request, content)
 
-    async def _decide(self, request: Csr, content: authority.Request) -> None:
-        match approval.decide(_asked(request, content), node_exists=self._nodes.get(content.common_name) is not None,
-                              known_keys=self._known_keys(content.common_name)):
+    async def _decide(self, request: Csr, content: authority.Request) -> float:
+        asked = _asked(request, content, await self._tokens.is_good(request.spec.username))
+        decision, name = self.judge(asked), content.common_name
+        match decision:
             case approval.Approve(reason, message):
-                self._approved[content.common_name] = content.key_hash
+                self.identities.approved(name, Given(content.key_hash, content.serial))
                 await self._add_condition(request, "Approved", reason, message)
-                log.info("certificate request approved", node=content.common_name, reason=reason)
+                await self.tell(name, decision)
             case approval.Deny(reason, message):
                 await self._add_condition(request, "Denied", reason, message)
-                log.warning("certificate request denied", node=content.common_name, reason=message)
-            case approval.Leave(message):
-                log.debug("certificate request left to a person", node=content.common_name, reason=message)
+                await self.tell(name, decision)
+            case approval.Leave(message, reason):
+                if request.metadata.annotations.get(names.WAITING_ANNOTATION) != message:
+                    await self._client.patch(Csr, request.metadata.name, "", {"metadata": {"annotations": {
+                        names.WAITING_ANNOTATION: message}}})
+                    await self.tell(name, decision)
+                return SOON_SECONDS if reason == "NodeStateUnknown" else WAITING_SECONDS
+        return LOOK_SECONDS
 
     async def _sign(self, request: Csr, pem: bytes, content: authority.Request) -> None:
         """Sign with the subject and the one name a node has to have, whatever was asked for: with an address of the
         master in it, a certificate would pass for the API server's."""
         from edge.pki import authority, directory
 
-        if problem := approval.wrong(_asked(request, content)):
+        approved = next(each for each in request.status.conditions if each.type == "Approved")
+        if problem := await self._problem(request, content, approved.reason):
+            self.identities.given_up(content.common_name)
             await self._add_condition(request, "Failed", "SignerValidationFailure", problem)
             return
+        name = approval.adopted_name(approved.reason, approved.message) or content.common_name
         ca = directory.read_pair(self._pki_dir, directory.CA)
-        signed = authority.sign(ca, pem, names.node(content.common_name), self._clock.now())
+        signed = authority.sign(ca, pem, names.node(name, serial=content.serial), self._clock.now())
+        given = Given(content.key_hash, content.serial, authority.read_certificate(signed).not_after)
+        by = "" if approved.reason in approval.AUTOMATIC else approved.reason or "a person"
+        # First of all: a certificate that is handed out with the old key still good could be asked for by both.
+        await self.identities.signed(name, given, by_person=by)
         await self._client.patch(Csr, request.metadata.name, "",
                                  {"status": {"certificate": base64.b64encode(signed).decode()}}, subresource="status")
-        self._issued[content.common_name] = content.key_hash
-        self._approved.pop(content.common_name, None)
-        self._deleted.pop(content.common_name, None)
-        log.info("certificate signed", node=content.common_name, key=content.key_hash)
+        if by:
+            await self.identities.tell(name, "Normal", approved.reason or "NodeApproved",
+                                       f"the name was given to the key {content.key_hash}"
+                                       + (f" of board {content.serial}" if content.serial else ""))
+        log.info("certificate signed", node=name, key=content.key_hash, serial=content.serial)
+
+    async def _problem(self, request: Csr, content: authority.Request, reason: str) -> str:
+        """Return why an approved request is not signed all the same, or ""."""
+        token_is_good = await self._tokens.is_good(request.spec.username)
+        asked = _asked(request, content, token_is_good)
+        if problem := approval.wrong(asked):
+            return problem
+        if content.key_hash in self._revoked():
+            return f"the key {content.key_hash} was revoked"
+        if reason in approval.AUTOMATIC and not token_is_good:
+            return "the bootstrap token was deleted or has expired since the request was approved"
+        return ""
 
     async def _sign_user(self, request: Csr) -> None:
         """Sign with the subject that was asked for and approved, by the authority that only the API server trusts."""
@@ -164,42 +224,13 @@ class Certificates:
                                   "status": {"conditions": [*kept, added]}},
                                  subresource="status" if kind == "Failed" else "approval")
 
-    def _known_keys(self, name: str) -> set[str]:
-        """Return the keys certificates of that name were issued for: on the Node, and in requests since."""
-        from edge.pki import authority
 
-        known = {self._issued.get(name, ""), self._approved.get(name, "")}
-        if (node := self._nodes.get(name)) is not None:
-            known.add(node.metadata.annotations.get(names.KEY_ANNOTATION, ""))
-        for request in self._requests.items():
-            if request.status.certificate and request.spec.signer_name == names.NODE_SIGNER:
-                facts = authority.read_certificate(base64.b64decode(request.status.certificate))
-                if facts.profile.common_name == name:
-                    known.add(facts.key_hash)
-        return known - {""}
-
-    async def _annotate(self) -> None:
-        """Write the key of each new certificate to its Node, once there is one."""
-        for name, key in list((self._deleted | self._issued).items()):
-            node = self._nodes.get(name)
-            if node is None:
-                continue
-            if key and node.metadata.annotations.get(names.KEY_ANNOTATION) != key:
-                try:
-                    await self._client.patch(core.Node, name, "",
-                                             {"metadata": {"annotations": {names.KEY_ANNOTATION: key}}})
-                except errors.ApiError as error:
-                    log.warning("node not annotated", node=name, reason=str(error))
-                    continue
-            self._issued.pop(name, None)
-            self._deleted.pop(name, None)
-
-
-def _asked(request: Csr, content: authority.Request) -> approval.Asked:
+def _asked(request: Csr, content: authority.Request, token_is_good: bool) -> approval.Asked:
     return approval.Asked(
         signer=request.spec.signer_name, usages=request.spec.usages, common_name=content.common_name,
         organizations=content.organizations, dns=content.dns, addresses=content.addresses,
-        key_hash=content.key_hash, username=request.spec.username, groups=request.spec.groups)
+        key_hash=content.key_hash, username=request.spec.username, groups=request.spec.groups, serial=content.serial,
+        token_is_good=token_is_good)
 
 
 def _created(request: Csr, now: datetime) -> datetime:

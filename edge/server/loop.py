@@ -1,27 +1,20 @@
-"""The server's own small loops: essential objects, compaction, the announcement, the watchdog."""
+"""The server's own small loops: essential objects, compaction."""
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from edge import logs
 from edge.api import core, errors, meta, storage
 from edge.client.interface import Client
 from edge.clock import Clock
-from edge.discovery import names as discovery_names
-from edge.server import essentials, notify
+from edge.server import essentials
 from edge.store.interface import Store
 
-if TYPE_CHECKING:
-    from edge.server.settings import ServerSettings
-
 ESSENTIALS_SECONDS = 30.0
-ANNOUNCE_RETRY_SECONDS = 30.0
 CERTIFICATE_SECONDS = 60.0
 
 log = logs.get("server")
@@ -105,35 +98,3 @@ def _written(files: Sequence[Path]) -> tuple[tuple[int, int], ...]:
         else:
             found.append((state.st_mtime_ns, state.st_ino))
     return tuple(found)
-
-
-async def announce(settings: ServerSettings, ca: Path, clock: Clock) -> None:
-    """Announce the master; tries again while its interface is not there yet."""
-    # Both are loaded here, so that a server that announces nothing does not carry them.
-    from edge.discovery import mdns
-    from edge.pki import authority
-
-    prefix = discovery_names.hash_prefix(authority.spki_hash(ca.read_bytes()))
-    master = discovery_names.Master(name=settings.name, addresses=(settings.advertise_address,),
-                                    api_port=settings.port, bus_port=settings.bus.port, cluster_id=prefix,
-                                    ca_hash_prefix=prefix)
-    interfaces = settings.discovery.interfaces or (settings.advertise_address,)
-    told = ""
-    while True:
-        try:
-            async with mdns.announce(master, interfaces):
-                log.info("announced", name=discovery_names.instance(master), interfaces=",".join(interfaces))
-                told = ""
-                await asyncio.Event().wait()
-        except mdns.DiscoveryError as error:
-            if str(error) != told:
-                told = str(error)
-                log.warning("not announced", reason=told)
-        await clock.sleep(ANNOUNCE_RETRY_SECONDS)
-
-
-async def watchdog(clock: Clock) -> None:
-    """Show systemd that the loop turns; ends at once where nobody asks for it."""
-    while (seconds := notify.watchdog_seconds()) > 0:
-        notify.tell("WATCHDOG=1")
-        await clock.sleep(seconds)

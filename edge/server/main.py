@@ -11,15 +11,16 @@ import gc
 import os
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import component, config, logs
+from edge import component, config, logs, notify
 from edge.api import meta
-from edge.apiserver import admission_kinds, audit_log, http, local
+from edge.apiserver import admission_kinds, audit_log, http, local, metrics_text
+from edge.apiserver.authenticate import User
 from edge.bridge import loop as bridge_loop
 from edge.bridge import surroundings
 from edge.bus import mqtt
@@ -28,9 +29,22 @@ from edge.clock import Clock, SystemClock
 from edge.controllers import loop as controllers_loop
 from edge.controllers import settings as controllers_settings
 from edge.ids import Ids, SystemIds
-from edge.pki import tokens
+from edge.pki import clock_floor, names, tokens
 from edge.scheduler import loop as scheduler_loop
-from edge.server import accounts, certificates, essentials, ground, loop, notify
+from edge.server import (
+    accounts,
+    announcing,
+    bootstrap_tokens,
+    certificates,
+    essentials,
+    ground,
+    loop,
+    node_identities,
+    numbers,
+    renewals,
+    revocations,
+)
+from edge.server.allowance import Allowance
 from edge.store import interface as store_interface
 from edge.store import sqlite
 
@@ -89,7 +103,9 @@ async def run(checked: Checked, clock: Clock, ids: Ids, stop: asyncio.Event | No
         store = await _open_store(settings)
         stack.push_async_callback(store.close)
         keys = accounts.Accounts(settings.pki_dir / "sa.key", clock)
+        announcer = announcing.Announcer(settings, settings.pki_dir / "ca.crt", clock)
         ready: list[bool] = []
+        gauges: list[Callable[[], Sequence[metrics_text.Gauge]]] = []
 
         def unready() -> str:
             return "" if ready else "the caches are not filled yet"
@@ -98,7 +114,8 @@ async def run(checked: Checked, clock: Clock, ids: Ids, stop: asyncio.Event | No
                                 sign_token=keys.sign, signing_keys=keys.keys,
                                 checks={"caches": unready},
                                 parts=lambda: {"scheduler": unready(), "controller-manager": unready(), "etcd-0": ""},
-                                documents=ground.documents(settings, clock))
+                                documents={**ground.documents(settings, clock), **announcer.documents()},
+                                gauges=lambda: [gauge for read in gauges for gauge in read()])
         try:
             await server.start()
         except OSError as error:
@@ -106,7 +123,9 @@ async def run(checked: Checked, clock: Clock, ids: Ids, stop: asyncio.Event | No
         stack.push_async_callback(server.stop)
         supervisor = component.Supervisor(clock)
         stack.push_async_callback(supervisor.stop)
-        caches = _start_parts(checked, server, store, keys, supervisor, stack, clock, ids)
+        caches = _start_parts(checked, server, store, keys, supervisor, stack, clock, ids, gauges)
+        if settings.discovery.enabled:
+            supervisor.start("discovery", lambda: announcer.run(local.LocalClient(server.service), caches, ids))
         await caches.synced()
         ready.append(True)
         # What is there now stays: the collector need not look at it again.
@@ -127,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     options = parser.parse_args(arguments)
     logs.configure(options.log_level)
+    clock_floor.raise_clock(SystemClock())
     try:
         checked = check(config.load_apart(options.config, "edge.server.settings", "ServerSettings"))
         if not options.check:
@@ -138,19 +158,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _start_parts(checked: Checked, server: http.ApiServer, store: store_interface.Store, keys: accounts.Accounts,
-                 supervisor: component.Supervisor, stack: AsyncExitStack, clock: Clock,
-                 ids: Ids) -> cache.SharedCaches:
+                 supervisor: component.Supervisor, stack: AsyncExitStack, clock: Clock, ids: Ids,
+                 gauges: list[Callable[[], Sequence[metrics_text.Gauge]]]) -> cache.SharedCaches:
     """Start every loop; the supervisor keeps them going."""
     settings = checked.settings
     client = local.LocalClient(server.service)
     caches = cache.SharedCaches(client, clock=clock, ids=ids, start=supervisor.start)
     bus = mqtt.MqttBus(mqtt.Settings(
-        host=settings.bus.host, port=settings.bus.port, client_id=f"edge-server-{ids.suffix(8)}",
-        ssl_context=checked.client_ssl, subscriptions=bridge_loop.SUBSCRIPTIONS), clock, ids)
+        host=settings.bus.host or settings.advertise_address, port=settings.bus.port,
+        client_id=f"edge-server-{ids.suffix(8)}", ssl_context=checked.client_ssl,
+        subscriptions=bridge_loop.SUBSCRIPTIONS, see_retained=True), clock, ids)
     network = surroundings.Network(pod_cidr=settings.network.pod_cidr, service_cidr=settings.network.service_cidr,
                                    dns_address=settings.network.dns_address, domain=settings.network.domain)
     bridge = bridge_loop.Bridge(client, caches, bus, clock, ids, network=network, tokens=keys.of_pod)
-    signing = certificates.Certificates(client, caches, clock, settings.pki_dir)
+    revoked = revocations.Revocations(caches, clock, pki_dir=settings.pki_dir, wishes_dir=settings.rack.wishes_dir,
+                                      end=server.end_revoked)
+    gauges.append(lambda: numbers.refused_on_the_bus(bridge.recipient.refused, bus.dropped))
+    signing = certificates.Certificates(client, caches, clock, settings.pki_dir, ids=ids, revoked=revoked.keys,
+                                        listening=lambda: bridge.listening_since,
+                                        silent_seconds=max(node_identities.SILENT_SECONDS,
+                                                           settings.nodes.grace_seconds * 1.5))
+    renewer = local.LocalClient(server.service, User(names.RENEWER_USER, (names.RENEWERS_GROUP,)))
+    server.posts.heard[renewals.PATH] = renewals.Renewals(renewer, caches, clock, signing, Allowance()).answer
 
     async def run_bridge() -> None:
         await bus.start()
@@ -166,7 +195,9 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
     for name, run_part in (*controllers_loop.build(client, caches, clock, ids, controlled),
                            *scheduler_loop.build(client, caches, clock, ids)):
         supervisor.start(name, run_part)
+    supervisor.start("revocations", revoked.run)
     supervisor.start("certificates", signing.run)
+    supervisor.start("tokens", bootstrap_tokens.Tokens(client, clock).clean)
     for name, run_ground in ground.loops(settings, client, caches, clock, ids):
         supervisor.start(name, run_ground)
     supervisor.start("renewal", lambda: loop.keep_certificates(
@@ -175,9 +206,7 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
         lambda: _reload(checked, server), clock))
     supervisor.start("compaction", lambda: loop.compact(
         store, clock, every_seconds=settings.history_seconds, keep_revisions=settings.history_revisions))
-    if settings.discovery.enabled:
-        supervisor.start("discovery", lambda: loop.announce(settings, settings.pki_dir / "ca.crt", clock))
-    supervisor.start("watchdog", lambda: loop.watchdog(clock))
+    supervisor.start("watchdog", lambda: notify.keep_watchdog(clock))
     return caches
 
 
@@ -195,7 +224,7 @@ def _api_settings(checked: Checked) -> http.Settings:
     return http.Settings(
         certificate=pki / "server.crt", key=pki / "server.key", client_ca=pki / "ca.crt", users_ca=pki / USERS_CA,
         host=settings.listen, port=settings.port, agent_ssl=checked.client_ssl, agent_port=settings.agent_port,
-        identity=(pki / "edge-server.crt", pki / "edge-server.key"),
+        identity=(pki / "edge-server.crt", pki / "edge-server.key"), never_revoked=revocations.own_keys(pki),
         audit=audit_log.Settings(path=Path(audit.path) if audit.enabled and audit.path else None,
                                  max_bytes=audit.max_bytes, files=audit.files, mutating_only=audit.mutating_only),
         admission=admission_kinds.Settings(toleration_seconds=settings.nodes.eviction_seconds))

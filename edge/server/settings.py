@@ -22,7 +22,9 @@ def _address(text: str) -> str:
 
 
 def _range(text: str) -> str:
-    """Accept an address, a range `a-b`, or a network."""
+    """Accept an address, a range `a-b`, a network, or `uplink`."""
+    if text == "uplink":
+        return text
     first, dash, last = text.partition("-")
     if dash:
         if ipaddress.IPv4Address(first.strip()) > ipaddress.IPv4Address(last.strip()):
@@ -52,8 +54,8 @@ class _Section(BaseModel):
 class BusSettings(_Section):
     """The broker the server and all nodes meet at."""
 
-    host: str = "127.0.0.1"
-    """Name or address of the broker; its certificate must carry it."""
+    host: str = ""
+    """Name or address of the broker, which its certificate must carry; `advertise_address` when empty."""
     port: Port = 8883
     """TLS port of the broker."""
 
@@ -69,8 +71,9 @@ class NetworkSettings(_Section):
     """Address of the cluster DNS on every node; lies in service_cidr."""
     domain: str = Field(default="cluster.local", min_length=1)
     """DNS domain of the cluster."""
-    load_balancer_addresses: tuple[Range, ...] = ()
-    """Addresses for services of type LoadBalancer: single ones, ranges `a-b`, or networks."""
+    load_balancer_addresses: tuple[Range, ...] = ("uplink",)
+    """Addresses for services of type LoadBalancer: single ones, ranges `a-b`, networks, or `uplink` for the address the
+    master has in the home network, whichever it is at the time."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> NetworkSettings:
@@ -99,7 +102,12 @@ class DiscoverySettings(_Section):
     enabled: bool = True
     """False announces nothing; nodes then need the master's address in their settings."""
     interfaces: tuple[Address, ...] = ()
-    """Addresses of the interfaces to announce on; advertise_address when empty. Never the uplink's."""
+    """Addresses of the master on the rack's side; advertise_address when empty. Never the uplink's."""
+    uplink: bool = True
+    """Announce the master, and services of type LoadBalancer by name, in the home network too. False where the uplink
+    leads into a network of strangers."""
+    uplink_interface: str = ""
+    """The interface to the home network; that of the default route when empty."""
 
 
 class AuditSettings(_Section):
@@ -107,7 +115,7 @@ class AuditSettings(_Section):
 
     enabled: bool = True
     """False writes nothing."""
-    path: str = "/run/edge/audit.log"
+    path: str = "/run/edge-server/audit.log"
     """File of one JSON line for each event; in memory by default, to spare the card. Empty writes nothing."""
     max_bytes: int = Field(default=4 * 1024 * 1024, ge=4096)
     """Size at which a new file is begun."""
@@ -125,7 +133,7 @@ class RackSettings(_Section):
     run_dir: Path = Path("/run/edge-rack")
     """What the last look at the wire has found; the server reads it."""
     wishes_dir: Path = Path("/var/lib/edge/server/rack")
-    """Reservations and revoked keys; the server writes it, and a change there starts `edge-rack apply`."""
+    """Reservations and revoked certificates; the server writes it, and a change there starts `edge-rack apply`."""
 
 
 class ServerSettings(_Section):

@@ -23,8 +23,10 @@ ENTRY_POINTS = ("edge.server", "edge.lab", "edge.edgectl")
 """Programs that are effects throughout; what is pure in them is small and tested as such."""
 
 VALUES_OF_EFFECTS = {
+    "edge.agent.settings -> edge.agent.machine": "for the default of board_serial, read once with the file",
     "edge.apiserver.certificate_subjects -> edge.pki.authority": "for PkiError, a value",
     "edge.pki.users -> edge.pki.authority": "for PkiError and the values certificates are made of",
+    "edge.pki.revocation_list -> edge.pki.authority": "for PkiError and the values lists are made of",
     "edge.pki.tokens -> edge.pki.authority": "reads a key with the cryptography package, when the first token comes",
 }
 

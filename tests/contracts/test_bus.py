@@ -50,7 +50,7 @@ class Rig:
 
 def make_fake(_folder: Path) -> Rig:
     rig, broker = Rig(), FakeBroker()
-    rig.server = broker.bus(*topics.SERVER_SUBSCRIPTIONS)
+    rig.server = broker.bus(*topics.SERVER_SUBSCRIPTIONS, see_retained=True)
     rig.node = broker.bus(*topics.agent_subscriptions(NODE), will=(topics.state(NODE), b"lost"))
     rig.kill, rig.start = broker.away, broker.back
     return rig
@@ -63,7 +63,7 @@ def make_real(folder: Path) -> Rig:
     broker.start()
     rig.server = mqtt.MqttBus(mqtt.Settings(
         host="127.0.0.1", port=broker.port, client_id="edge-server", ssl_context=broker.server_context(),
-        subscriptions=topics.SERVER_SUBSCRIPTIONS), SystemClock(), SystemIds())
+        subscriptions=topics.SERVER_SUBSCRIPTIONS, see_retained=True), SystemClock(), SystemIds())
     rig.node = mqtt.MqttBus(mqtt.Settings(
         host="localhost", port=broker.port, client_id=NODE, ssl_context=broker.node_context(NODE),
         will_topic=topics.state(NODE), will_payload=b"lost", subscriptions=topics.agent_subscriptions(NODE)),
@@ -140,6 +140,14 @@ async def test_retained_messages_come_with_a_connection_and_can_be_cleared(rig: 
     assert await rig.next(rig.node) == interface.Message(topics.CLUSTER_NODES, b"nodes", retained=True)
 
 
+async def test_who_wants_to_know_hears_that_a_live_message_is_kept(rig: Rig) -> None:
+    await connect(rig)
+    await rig.node.publish(topics.heartbeat(NODE), b"kept", retain=True)
+    await rig.server.publish(topics.CLUSTER_NODES, b"nodes", retain=True)
+    assert await rig.next(rig.server) == interface.Message(topics.heartbeat(NODE), b"kept", retained=True)
+    assert await rig.next(rig.node) == interface.Message(topics.CLUSTER_NODES, b"nodes")
+
+
 async def test_a_broker_that_dies_and_returns_is_told_as_events(rig: Rig) -> None:
     await connect(rig)
     rig.kill()
@@ -168,7 +176,7 @@ async def test_stopping_says_goodbye_so_that_no_last_will_is_sent(rig: Rig) -> N
     await connect(rig)
     await rig.node.publish(topics.state(NODE), b"offline", retain=True)
     await rig.node.stop()
-    assert await rig.next(rig.server) == interface.Message(topics.state(NODE), b"offline")
+    assert await rig.next(rig.server) == interface.Message(topics.state(NODE), b"offline", retained=True)
     await rig.server.stop()
     await rig.server.start()
     await rig.until(rig.server, interface.Connected)

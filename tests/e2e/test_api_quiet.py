@@ -14,7 +14,7 @@ from tests.e2e.conftest import Rack, until
 from tests.e2e.objects import on
 from tests.e2e.within import IMAGE, Within
 
-AUDIT = "/run/edge/audit.log"
+AUDIT = "/run/edge-server/audit.log"
 SECRET = "nobody-may-read-this"
 
 

@@ -18,8 +18,8 @@ from edge.lab import host, topology
 from edge.lab.topology import Lab
 from tests.e2e.conftest import ROOT, until
 
-NAME = "edgetiny"
-PORT = "16446"
+NAME = os.environ.get("EDGE_E2E_NAME", "edge") + "tiny"
+PORT = str(int(os.environ.get("EDGE_E2E_PORT", "16443")) + 100)
 LAB = Lab(Path(f"/var/lib/{NAME}-lab"), NAME)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or bool(host.missing_programs()),
                                 reason="needs root and the lab's programs")

@@ -34,9 +34,9 @@ class FakeBroker:
         """Topics the access list forbids."""
         self._buses: list[FakeBus] = []
 
-    def bus(self, *subscriptions: str, will: tuple[str, bytes] | None = None) -> FakeBus:
+    def bus(self, *subscriptions: str, will: tuple[str, bytes] | None = None, see_retained: bool = False) -> FakeBus:
         """Return a new connection; it still has to be started."""
-        bus = FakeBus(self, subscriptions, will)
+        bus = FakeBus(self, subscriptions, will, see_retained=see_retained)
         self._buses.append(bus)
         return bus
 
@@ -62,7 +62,7 @@ class FakeBroker:
             self.retained.pop(message.topic, None)
         for bus in self._buses:
             if bus is not sender and bus.connected and bus.wants(message.topic):
-                bus.put(message)
+                bus.put(interface.Message(message.topic, message.payload, retained=retain and bus.see_retained))
 
     def lose(self, bus: FakeBus) -> None:
         """Break one connection as a power cut would: its last will is sent."""
@@ -74,9 +74,11 @@ class FakeBroker:
 class FakeBus:
     """One connection to a FakeBroker."""
 
-    def __init__(self, broker: FakeBroker, subscriptions: tuple[str, ...], will: tuple[str, bytes] | None) -> None:
+    def __init__(self, broker: FakeBroker, subscriptions: tuple[str, ...], will: tuple[str, bytes] | None, *,
+                 see_retained: bool = False) -> None:
         self.broker = broker
         self.will = will
+        self.see_retained = see_retained
         self._subscriptions = subscriptions
         self._events: asyncio.Queue[interface.BusEvent] = asyncio.Queue()
         self._started = False

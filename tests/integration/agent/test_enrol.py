@@ -20,9 +20,9 @@ def test_the_hash_of_a_ca_is_the_authoritys() -> None:
 
 async def test_a_request_is_made_once(tmp_path: Path) -> None:
     joining = enrol.Joining(node_name="node-1", data_dir=tmp_path)
-    first = await enrol._request(joining)
+    first = await enrol.request(joining, "node-1")
     assert "CERTIFICATE REQUEST" in first
-    assert await enrol._request(joining) == first
+    assert await enrol.request(joining, "node-1") == first
     assert (joining.directory / "node.key").stat().st_mode & 0o777 == 0o600
 
 

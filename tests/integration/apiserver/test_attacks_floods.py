@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+import socket
 from collections.abc import Callable
+from dataclasses import replace
 
+import aiohttp
 import pytest
 
-from edge.apiserver import body_room, watch_shares
+from edge.apiserver import body_room, http, watch_shares
 from tests.integration.conftest import Cluster, client_context
 
 MAPS = "/api/v1/namespaces/default/configmaps"
@@ -77,3 +81,47 @@ async def test_nobody_takes_the_watches_of_all(cluster: Cluster, monkeypatch: py
     await until(lambda: not shares._open["jane"])
     async with cluster.http.get(path, headers=jane) as again:
         assert again.status == 200
+
+
+async def test_silent_connections_lock_out_neither_watchers_nor_who_comes_next(cluster: Cluster) -> None:
+    folder = cluster.authority.folder
+    context = client_context(cluster.authority, (folder / "kubernetes-admin.crt", folder / "kubernetes-admin.key"))
+    many = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context, limit=0))
+    watching = [await many.get(f"{cluster.url}{MAPS}?watch=1") for _ in range(120)]
+    silent = []
+    for number in range(2 * http.LIMITS.from_one):
+        one = socket.socket()
+        one.bind((f"127.0.0.{10 + number % 8}", 0))
+        one.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            one.connect(("127.0.0.1", cluster.server.port))
+        silent.append(one)
+    try:
+        door = cluster.server._door
+        assert door is not None
+        await until(lambda: door.strangers == len(silent))
+        await cluster.kubectl("create", "configmap", "new")
+        assert {answer.status for answer in watching} == {200}
+        async with asyncio.timeout(20):
+            assert b'"new"' in await watching[-1].content.readline()
+        async with cluster.http.get(f"{cluster.url}/metrics") as answer:
+            told = dict(line.rsplit(" ", 1) for line in (await answer.text()).splitlines() if line[:1] != "#")
+            assert int(told["edge_tls_handshakes"]) > 0
+            assert told["edge_tls_handshakes_dropped_total"] == "0"
+    finally:
+        for each in silent:
+            each.close()
+        await many.close()
+    await until(lambda: not door.strangers)
+
+
+async def test_who_is_slow_with_its_handshake_is_closed(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert http.LIMITS.handshake_seconds == 10.0
+    assert cluster.server._door is not None
+    monkeypatch.setattr(cluster.server._door, "_limits", replace(http.LIMITS, handshake_seconds=0.2))
+    reader, writer = await asyncio.open_connection("127.0.0.1", cluster.server.port)
+    writer.write(b"\x16\x03")
+    async with asyncio.timeout(20):
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+    writer.close()

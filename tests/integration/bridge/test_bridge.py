@@ -50,7 +50,7 @@ class World:
         """Start a bridge as a server's start does: new caches, new epoch."""
         supervisor, ids = Supervisor(self.clock), SystemIds()
         caches = cache.SharedCaches(self.client, clock=self.clock, ids=ids, start=supervisor.start)
-        bus = self.broker.bus(*loop.SUBSCRIPTIONS)
+        bus = self.broker.bus(*loop.SUBSCRIPTIONS, see_retained=True)
         self.bridge = loop.Bridge(self.client, caches, bus, self.clock, ids, network=surroundings.Network(),
                                   tokens=lambda pod, account, asked: (
                                       f"{account.metadata.name} {asked.audience} {asked.issued:%d.%H:%M}"))

@@ -54,6 +54,35 @@ def test_certificates_are_renewed_before_they_end_and_the_authority_stays(tmp_pa
     assert (tmp_path / "ca.crt").read_bytes() == ca
 
 
+def test_a_rack_that_was_off_for_three_years_comes_back_with_the_authority_and_the_keys_it_had(tmp_path: Path) -> None:
+    """Its nodes trust it as before, and it recognizes them by their keys."""
+    ensure(tmp_path)
+    keys = {path.name: path.read_bytes() for path in tmp_path.glob("*.key")}
+    kept = {name: (tmp_path / name).read_bytes() for name in ("ca.crt", "users.crt")}
+    later = NOW + timedelta(days=3 * 365)
+    assert authority.read_certificate((tmp_path / "server.crt").read_bytes()).not_after < later
+    assert set(ensure(tmp_path, now=later)) == {"server.crt", "broker.crt", "edge-server.crt", "admin.crt"}
+    assert {path.name: path.read_bytes() for path in tmp_path.glob("*.key")} == keys
+    assert all((tmp_path / name).read_bytes() == content for name, content in kept.items())
+    for stem in ("server", "broker", "edge-server", "admin"):
+        certificate = (tmp_path / f"{stem}.crt").read_bytes()
+        assert authority.issued_by(certificate, kept["ca.crt"])
+        assert authority.read_certificate(certificate).not_after > later + timedelta(days=800)
+    assert ensure(tmp_path, now=later) == ()
+
+
+def test_an_authority_that_ends_is_made_anew_for_the_key_that_is_pinned(tmp_path: Path) -> None:
+    ensure(tmp_path)
+    before = (tmp_path / "ca.crt").read_bytes()
+    written = ensure(tmp_path, now=NOW + timedelta(days=11 * 365))
+    after = (tmp_path / "ca.crt").read_bytes()
+    assert "ca.crt" in written
+    assert after != before
+    assert authority.spki_hash(after) == authority.spki_hash(before)
+    # What the one has signed the other vouches for.
+    assert authority.issued_by((tmp_path / "server.crt").read_bytes(), before)
+
+
 @pytest.mark.parametrize("content", [b"", b"garbage",
                                      b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
 def test_a_damaged_certificate_is_made_anew(tmp_path: Path, content: bytes) -> None:

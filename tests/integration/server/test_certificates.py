@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 from edge.api import certificates as certificates_api
-from edge.api import meta
+from edge.api import core, meta
 from edge.client import cache
 from edge.clock import SystemClock
 from edge.component import Supervisor
@@ -26,6 +26,7 @@ async def test_of_two_requests_for_one_name_the_first_is_approved(tmp_path: Path
     """Both are there before the loop looks, as after a restart."""
     directory.ensure(tmp_path, now=START)
     api, clock = FakeClient(), SystemClock()
+    await api.create(core.Secret(metadata=meta.ObjectMeta(name="bootstrap-token-abcdef", namespace="kube-system")))
     for number in (1, 2):
         request.make("node-1", tmp_path / str(number))
         pem = (tmp_path / str(number) / request.REQUEST).read_bytes()
@@ -38,7 +39,7 @@ async def test_of_two_requests_for_one_name_the_first_is_approved(tmp_path: Path
     begin = (await api.list(certificates_api.CertificateSigningRequest)).resource_version
     supervisor = Supervisor(clock)
     caches = cache.SharedCaches(api, clock=clock, ids=SystemIds(), start=supervisor.start)
-    supervisor.start("certificates", Certificates(api, caches, clock, tmp_path).run)
+    supervisor.start("certificates", Certificates(api, caches, clock, tmp_path, ids=SystemIds()).run)
     try:
         async with asyncio.timeout(WAIT_SECONDS):
             async for event in api.watch(certificates_api.CertificateSigningRequest, resource_version=begin):
@@ -72,7 +73,7 @@ async def test_requests_of_users_are_signed_once_approved_and_trusted_by_the_api
     begin = (await api.list(certificates_api.CertificateSigningRequest)).resource_version
     supervisor = Supervisor(clock)
     caches = cache.SharedCaches(api, clock=clock, ids=SystemIds(), start=supervisor.start)
-    supervisor.start("certificates", Certificates(api, caches, clock, tmp_path).run)
+    supervisor.start("certificates", Certificates(api, caches, clock, tmp_path, ids=SystemIds()).run)
     found: dict[str, certificates_api.CertificateSigningRequestStatus] = {}
     try:
         async with asyncio.timeout(WAIT_SECONDS):

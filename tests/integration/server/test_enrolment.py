@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge.agent import enrol, identity
+from edge.agent import enrol, identity, membership
 from edge.clock import SystemClock
 from edge.pki import authority, names
 from tests.fakes.broker import PROGRAM
@@ -65,20 +65,20 @@ def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 async def test_a_node_with_token_and_hash_gets_its_identity(rack: Rack) -> None:
     wanted = joining(rack)
-    found = await asyncio.wait_for(enrol.join(wanted, SystemClock()), WAIT_SECONDS)
+    found = await asyncio.wait_for(membership.join(wanted, SystemClock()), WAIT_SECONDS)
     assert found.key.stat().st_mode & 0o777 == 0o600
     code, answer = await rack.call("GET", "/api/v1/nodes/node-7", identity=(found.certificate, found.key))
     assert code in (200, 404), answer
     assert enrol.remembered(wanted.data_dir) == enrol.Master("localhost", rack.settings.port)
     again = replace(wanted, token_file=None, server="203.0.113.1")
-    assert await asyncio.wait_for(enrol.join(again, SystemClock()), 1) == found
+    assert await asyncio.wait_for(membership.join(again, SystemClock()), 1) == found
 
 
 async def test_a_damaged_identity_is_asked_for_anew(rack: Rack) -> None:
     wanted = joining(rack)
-    found = await asyncio.wait_for(enrol.join(wanted, SystemClock()), WAIT_SECONDS)
+    found = await asyncio.wait_for(membership.join(wanted, SystemClock()), WAIT_SECONDS)
     found.certificate.write_bytes(b"")
-    assert (await asyncio.wait_for(enrol.join(wanted, SystemClock()), WAIT_SECONDS)).certificate.read_text()
+    assert (await asyncio.wait_for(membership.join(wanted, SystemClock()), WAIT_SECONDS)).certificate.read_text()
 
 
 @pytest.mark.parametrize(("spoil", "words"), [
@@ -92,7 +92,7 @@ async def test_what_is_wrong_is_said_once(rack: Rack, caplog: pytest.LogCaptureF
     caplog.set_level(logging.INFO)
     wanted = spoil(joining(rack))
     tries = Tries()
-    task = asyncio.create_task(enrol.join(wanted, tries))
+    task = asyncio.create_task(membership.join(wanted, tries))
     await said(caplog, words)
     await tries.more()
     assert len(reasons(caplog)) == 1
@@ -105,7 +105,7 @@ async def test_a_wrong_token_is_said_and_the_right_one_is_taken_when_it_comes(
         rack: Rack, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     wanted = joining(rack, token="abcdef.0000000000000000")
-    task = asyncio.create_task(enrol.join(wanted, SystemClock()))
+    task = asyncio.create_task(membership.join(wanted, SystemClock()))
     await said(caplog, "the master does not know the bootstrap token: it is wrong or has expired")
     assert "0000000000000000" not in caplog.text
     assert wanted.token_file is not None
@@ -117,11 +117,11 @@ async def test_a_denied_node_asks_no_second_time_until_a_person_says_so(
         rack: Rack, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     first = joining(rack)
-    await asyncio.wait_for(enrol.join(first, SystemClock()), WAIT_SECONDS)
+    await asyncio.wait_for(membership.join(first, SystemClock()), WAIT_SECONDS)
     await register(rack, "node-7", first)
     impostor = replace(first, data_dir=rack.folder / "impostor")
     tries = Tries()
-    task = asyncio.create_task(enrol.join(impostor, tries))
+    task = asyncio.create_task(membership.join(impostor, tries))
     name = await request_of(rack, impostor)
     denied = (await rack.call("GET", f"{CSRS}/{name}"))[1]
     denied["status"] = {"conditions": [{"type": "Denied", "status": "True", "reason": "NotOurs", "message": "go away"}]}

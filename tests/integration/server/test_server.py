@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
 import socket
 import ssl
 import subprocess
@@ -23,7 +22,7 @@ from edge.bus import interface, messages, mqtt, topics
 from edge.clock import SystemClock
 from edge.ids import SystemIds
 from edge.pki import authority, names, request
-from edge.server import main, notify
+from edge.server import main
 from edge.server.settings import ServerSettings
 from tests.fakes.broker import PROGRAM, Mosquitto
 
@@ -93,8 +92,10 @@ async def rack(tmp_path: Path) -> AsyncIterator[Rack]:
     (tmp_path / "token").write_text(TOKEN + "\n")
     settings = ServerSettings.model_validate({
         "data_dir": tmp_path / "data", "pki_dir": tmp_path / "pki", "listen": "127.0.0.1", "port": free_port(),
-        "advertise_address": "10.0.0.1", "bus": {"port": broker.port}, "discovery": {"enabled": False},
+        "advertise_address": "10.0.0.1", "bus": {"host": "127.0.0.1", "port": broker.port},
+        "discovery": {"enabled": False},
         "audit": {"path": str(tmp_path / "audit.log")},
+        "rack": {name: tmp_path / name for name in ("state_dir", "run_dir", "wishes_dir")},
         "bootstrap_token_file": tmp_path / "token"})
     stop = asyncio.Event()
     task = asyncio.create_task(main.run(main.check(settings), SystemClock(), SystemIds(), stop))
@@ -248,19 +249,6 @@ def test_damaged_keys_tokens_and_directories_are_named(tmp_path: Path) -> None:
     (tmp_path / "pki/server.key").write_bytes(authority.new_key())
     with pytest.raises(main.StartError, match=r"server\.key cannot be used: key values mismatch"):
         main.check(ServerSettings.model_validate(base))
-
-
-def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    notify.tell("READY=1")
-    path = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
-        listener.bind(str(path))
-        monkeypatch.setitem(os.environ, "NOTIFY_SOCKET", str(path))
-        monkeypatch.setitem(os.environ, "WATCHDOG_USEC", "20000000")
-        notify.tell("READY=1")
-        assert listener.recv(64) == b"READY=1"
-    assert notify.watchdog_seconds() == 10.0
-    notify.tell("READY=1")
 
 
 async def test_aggregated_servers_find_out_whom_to_believe_and_writes_are_audited(rack: Rack) -> None:

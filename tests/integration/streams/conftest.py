@@ -44,7 +44,7 @@ async def node(tmp_path: Path) -> AsyncIterator[Node]:
     directory = OnePod(pod)
     server = StreamServer(runtime.as_runtime(), directory, authority.server("node-1"), SystemClock(), "node-1")
     await server.start("127.0.0.1", 0)
-    client = authority.client("edge-server", "system:masters")
+    client = authority.client("system:edge-server", "system:masters")
     connector = aiohttp.TCPConnector(ssl=client)
     async with aiohttp.ClientSession(connector=connector) as http:
         yield Node(runtime, directory, authority, server, client, http, logs)

@@ -16,7 +16,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from edge.agent import streams_door, streams_netns
+from edge import door as doors
+from edge.agent import streams, streams_netns
 from edge.agent.streams_directory import ContainerView
 from tests.integration.streams.conftest import Node
 from tests.integration.streams.test_server import LINE, V4, V5, channels, text, until
@@ -194,14 +195,14 @@ class TestPeersThatAreGone:
 
     async def test_the_kernel_asks_silent_peers_whether_they_live(self, node: Node) -> None:
         assert node.server._door is not None
-        listening = node.server._door.listening
+        listening = node.server._door.listening[0]
         assert listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 60
         kept = listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT)
         assert kept * 15 + 60 <= 120
 
     async def test_one_that_never_finishes_its_handshake_is_closed(
             self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(streams_door, "HANDSHAKE_SECONDS", 0.2)
+        monkeypatch.setattr(streams, "LIMITS", doors.Limits(handshake_seconds=0.2))
         await node.server.stop()
         await node.server.start("127.0.0.1", 0)
         reader, writer = await asyncio.open_connection("127.0.0.1", node.server.port)
@@ -212,7 +213,7 @@ class TestPeersThatAreGone:
 
     async def test_a_thousand_that_say_nothing_take_no_place_from_the_server(self, node: Node) -> None:
         (node.logs / "main/1.log").write_text(LINE.format(0))
-        silent = [socket.socket() for _ in range(streams_door.MOST_FROM_ONE + 100)]
+        silent = [socket.socket() for _ in range(streams.LIMITS.from_one + 100)]
         try:
             for each in silent:
                 each.bind(("127.0.0.9", 0))
@@ -221,10 +222,10 @@ class TestPeersThatAreGone:
                     each.connect(("127.0.0.1", node.server.port))
             door = node.server._door
             assert door is not None
-            await until(lambda: door.strangers == streams_door.MOST_FROM_ONE)
+            await until(lambda: door.strangers == streams.LIMITS.from_one)
             async with node.http.get(node.url(PATH), server_hostname="node-1") as response:
                 assert response.status == 200
-            assert door.strangers <= streams_door.MOST_FROM_ONE
+            assert door.strangers <= streams.LIMITS.from_one
         finally:
             for each in silent:
                 each.close()

@@ -9,6 +9,7 @@ import json
 import ssl
 import struct
 from dataclasses import replace
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -20,6 +21,7 @@ from edge.agent.streams_directory import ContainerView
 from edge.agent.streams_spdy import RawWire, Session
 from edge.clock import SystemClock
 from tests.integration.streams.conftest import Node
+from tests.integration.streams.local import Authority
 
 V4, V5 = "v4.channel.k8s.io", "v5.channel.k8s.io"
 LINE = "2024-05-01T10:00:0{0}.000000001+00:00 stdout F line {0}\n"
@@ -48,13 +50,28 @@ async def until(condition: object, seconds: float = 10) -> None:
 
 
 class TestWhoMayConnect:
-    async def test_another_certificate_of_the_cluster_is_refused(self, node: Node) -> None:
-        other = node.authority.client("node-2", "system:nodes")
+    @pytest.mark.parametrize(("name", "group"), [
+        ("node-2", "system:nodes"), ("node-1", "system:nodes"), ("kubernetes-admin", "system:masters"),
+        ("jane", "developers"), ("system:edge-server", "system:nodes")])
+    async def test_another_certificate_of_the_cluster_is_refused(self, node: Node, name: str, group: str) -> None:
+        other = node.authority.client(name, group)
         async with (
             aiohttp.ClientSession() as http,
             http.get(node.url("/healthz"), ssl=other, server_hostname="node-1") as response,
         ):
             assert response.status == 403
+
+    async def test_a_users_certificate_is_refused(self, node: Node, tmp_path: Path) -> None:
+        users = Authority(tmp_path, "users")
+        identity = users.issue("system:edge-server", "system:masters")
+        shown = ssl.create_default_context(cafile=str(node.authority.ca))
+        shown.load_cert_chain(*identity)
+        with pytest.raises(aiohttp.ClientError):
+            async with (
+                aiohttp.ClientSession() as http,
+                http.get(node.url("/healthz"), ssl=shown, server_hostname="node-1"),
+            ):
+                pass
 
     async def test_no_certificate_is_refused(self, node: Node) -> None:
         nobody = ssl.create_default_context(cafile=str(node.authority.ca))

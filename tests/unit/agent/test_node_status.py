@@ -127,5 +127,8 @@ def test_addresses_and_architecture() -> None:
     assert [(each.type, each.address) for each in status.addresses] == [
         ("InternalIP", "10.0.0.2"), ("Hostname", "node-1")]
     assert [each.type for each in made(given=replace(GIVEN, address="")).addresses] == ["Hostname"]
+    outside = made(given=replace(GIVEN, external_address="192.168.1.9"))
+    assert [(each.type, each.address) for each in outside.addresses] == [
+        ("InternalIP", "10.0.0.2"), ("ExternalIP", "192.168.1.9"), ("Hostname", "node-1")]
     assert status.node_info.architecture == "arm64"
     assert made(replace(MACHINE, machine="s390x")).node_info.architecture == "s390x"

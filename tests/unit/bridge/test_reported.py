@@ -155,6 +155,11 @@ def test_late_and_repeated_messages_are_recognized() -> None:
     assert known.accept("n", "t", "boot-2", 1) == ""
     assert known.accept("n", "t", "boot-1", 9) != ""
     assert known.accept("m", "t", "boot-1", 1) == ""
+    # It connects once more: two machines have one identity, and none of them is over.
+    known.revive("n", "boot-1")
+    known.revive("unknown", "boot-1")
+    assert known.accept("n", "t", "boot-1", 10) == ""
+    assert known.accept("n", "t", "boot-2", 2) != ""
 
 
 def test_the_inbox_keeps_the_newest_of_each_sort_in_order() -> None:

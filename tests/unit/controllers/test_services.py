@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from edge.api import core, discovery
+from edge.api import core, discovery, meta
 from edge.controllers import endpoints, endpointslice, interface, service_load_balancer
 from edge.controllers.settings import Settings
 from tests import builders
@@ -129,3 +129,24 @@ def test_pools() -> None:
     for wrong in ("10.0.0.9-10.0.0.1", "rack", "10.0.0.0/99"):
         with pytest.raises(ValueError):
             service_load_balancer.addresses((wrong,))
+
+
+def test_a_service_follows_the_masters_address_in_the_home_network() -> None:
+    def master(*external: str) -> core.Node:
+        addresses = tuple(core.NodeAddress(type="ExternalIP", address=address) for address in external)
+        return core.Node(metadata=meta.ObjectMeta(name="master", labels={service_load_balancer.MASTER_LABEL: ""}),
+                         status=core.NodeStatus(addresses=addresses))
+
+    worker = core.Node(metadata=meta.ObjectMeta(name="node-1"), status=core.NodeStatus(
+        addresses=(core.NodeAddress(type="ExternalIP", address="6.6.6.6"),)))
+    world, controller = World(builders.service(type="LoadBalancer"), worker), balancer("uplink")
+    world.settle((controller, ALL))
+    assert ingress(world) == {"web": []}
+    steps = (("192.168.1.9",), "192.168.1.9"), (("192.168.7.4",), "192.168.7.4"), ((), "192.168.7.4")
+    for external, expected in steps:
+        world.put(master(*external))
+        world.settle((controller, ALL))
+        assert ingress(world) == {"web": [expected]}
+    sources = {source.kind: source for source in controller.sources}
+    assert list(sources[core.Node].keys(master(), world)) == [ALL]
+    assert list(sources[core.Node].keys(worker, world)) == []

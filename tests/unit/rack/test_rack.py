@@ -3,7 +3,7 @@ from ipaddress import IPv4Address
 import pytest
 from pydantic import ValidationError
 
-from edge.rack import addressing, dhcp, nat
+from edge.rack import addressing
 from edge.rack.settings import Dhcp, Rack
 
 
@@ -17,28 +17,29 @@ def test_the_range_may_not_hold_the_masters_own_address() -> None:
     ({"dhcp": {"first": "10.0.0.9", "last": "10.0.0.3"}}, "comes after"),
     ({"interface": "eth0", "uplink": "eth0"}, "the same"),
     ({"adress": "10.0.0.1/24"}, "Extra inputs"),
+    ({"address": "10.0.0.1"}, "not in the rack's network"),
+    ({"address": "10.0.0.0/24"}, "no machine's address"),
+    ({"address": "10.244.3.1/24", "dhcp": {"first": "10.244.3.2", "last": "10.244.3.9"}}, "overlap"),
+    ({"manager": "wicd"}, "NetworkManager"),
 ])
 def test_mistakes_are_named(settings: dict[str, object], words: str) -> None:
     with pytest.raises(ValidationError, match=words):
         Rack.model_validate(settings)
 
 
-def test_dhcp_points_machines_at_the_master_and_leases_in_the_order_they_ask() -> None:
-    lines = dhcp.render(Rack()).splitlines()
-    assert "dhcp-range=10.0.0.2,10.0.0.254,255.255.255.0,7200" in lines
-    assert "dhcp-sequential-ip" in lines
-    assert "dhcp-option=option:router,10.0.0.1" in lines
-    assert "interface=eth0" in lines
-    assert "no-ping" not in lines
+@pytest.mark.parametrize("settings", [
+    {"interface": 'eth0" accept'}, {"interface": ".."}, {"interface": "a-name-that-is-too-long"}, {"interface": ""},
+    {"uplink": "wlan0\n"}, {"uplink": "wlan 0"}, {"names": ["master\nuser root"]}, {"master_name": "Mäster"},
+    {"dhcp": {"domain": "home\naddn-hosts=/etc/shadow"}}, {"server_user": "root; reboot"},
+])
+def test_nothing_is_smuggled_into_the_files_that_are_rendered(settings: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Rack.model_validate(settings)
 
 
-def test_the_home_network_opens_nothing_but_what_is_offered() -> None:
-    script = nat.render(Rack())
-    assert 'iifname "wlan0" drop' in script
-    assert 'iifname "wlan0" ip daddr { 10.0.0.0/24, 10.244.0.0/16, 10.96.0.0/12 } drop' in script
-    assert 'iifname "wlan0" ct status dnat accept' in script
-    assert 'oifname "wlan0" ip saddr { 10.0.0.0/24, 10.244.0.0/16 } masquerade' in script
-    assert "tcp dport { 53, 10250, 8883 } drop" in script
+@pytest.mark.parametrize(("uplink", "name"), [("", ""), ("auto", ""), ("wlan0", "wlan0"), ("enx00e04c", "enx00e04c")])
+def test_an_uplink_has_a_name_or_is_whichever_leads_there(uplink: str, name: str) -> None:
+    assert Rack.model_validate({"uplink": uplink}).uplink_name == name
 
 
 def test_names_and_addresses_are_told_apart() -> None:
