@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import hashlib
 import socket
 import sys
 from pathlib import Path
@@ -15,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from edge import logs
+from edge.agent.machine import board_serial
 from edge.discovery import nodes
 
 END_SECONDS = 5.0
-_SERIALS = ("/proc/device-tree/serial-number", "/sys/class/dmi/id/product_uuid")
 _MODELS = ("/proc/device-tree/model", "/sys/class/dmi/id/product_name")
 
 log = logs.get("agent.unclaimed")
@@ -71,16 +70,8 @@ class Announcing:
 
 def machine(reason: str) -> nodes.Unclaimed:
     """Return what is told of this machine."""
-    return nodes.Unclaimed(name=nodes.host_label(socket.gethostname()), serial=_serial(), model=_first(_MODELS),
+    return nodes.Unclaimed(name=nodes.host_label(socket.gethostname()), serial=board_serial(), model=_first(_MODELS),
                            reason=reason)
-
-
-def _serial() -> str:
-    """Return the board's serial number, or one that is made of the system's own number, which is nobody's business."""
-    if serial := _first(_SERIALS):
-        return serial
-    own = _text("/etc/machine-id")
-    return hashlib.sha256(f"edge {own}".encode()).hexdigest()[:16] if own else ""
 
 
 def _first(paths: tuple[str, ...]) -> str:

@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.machines import image, playbooks
+from tests.machines import image, playbooks, reliability
 from tests.machines.home import Home
 from tests.machines.laptop import ROOT, Laptop
 from tests.machines.machine import BOARDS, WORKERS, Machines
@@ -100,8 +100,9 @@ def rack() -> Iterator[Rack]:
     if os.geteuid() != 0 or missing:
         pytest.skip(f"needs root and {', '.join(missing) or 'nothing else'}")
     STATE.mkdir(exist_ok=True, mode=0o700)
-    wires = Wires(NAME)
-    rack = Rack(Machines(wires, STATE), Laptop(wires, STATE), Home(wires, STATE))
+    if not (KEEP and (STATE / "kept").exists()):
+        _remove(_rack())
+    rack = _rack()
     if KEEP and (STATE / "kept").exists():
         rack.machines.take_over()
         rack.home.start()
@@ -109,15 +110,21 @@ def rack() -> Iterator[Rack]:
         yield rack
         rack.home.stop()
         return
-    _remove(rack)
     try:
         _set_up(rack)
         yield rack
+        if os.environ.get("EDGE_WRITE_DOCS"):
+            (ROOT / "docs/reliability.md").write_text(reliability.page(rack.times))
     finally:
         if KEEP:
             rack.home.stop()
         else:
             _remove(rack)
+
+
+def _rack() -> Rack:
+    wires = Wires(NAME)
+    return Rack(Machines(wires, STATE), Laptop(wires, STATE), Home(wires, STATE))
 
 
 def _set_up(rack: Rack) -> None:

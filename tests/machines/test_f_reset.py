@@ -10,7 +10,7 @@ def test_reset_takes_everything_of_ours_away(rack: Rack) -> None:
     if KEEP and (STATE / "kept").exists():
         # Whoever keeps the machines wants them as a rack.
         return
-    playbooks.play(rack.laptop, "reset.yml", "edge_reset_confirm=yes", "edge_reset_data=true", timeout=600)
+    playbooks.play(rack.laptop, "reset.yml", "edge_reset=true", "edge_reset_data=true", timeout=600)
     for name in NAMES:
         left = rack.machines.shell(name, "ls -d /opt/edge /etc/edge /var/lib/edge /run/edge 2>/dev/null; "
                                          "systemctl list-unit-files --no-legend 'edge-*'; nft list tables | grep edge; "

@@ -95,12 +95,14 @@ PYTHON = "/usr/bin/python3"
 PLACES = {
     "system": "/usr/local/lib/systemd/system", "journald.conf.d": "/usr/local/lib/systemd/journald.conf.d",
     "sysusers.d": "/usr/local/lib/sysusers.d", "tmpfiles.d": "/usr/local/lib/tmpfiles.d",
-    "modules-load.d": "/usr/local/lib/modules-load.d", "sysctl.d": "/usr/local/lib/sysctl.d",
+    "modules-load.d": "/usr/local/lib/modules-load.d", "networkd.conf.d": "/usr/local/lib/systemd/networkd.conf.d",
+    "NetworkManager.conf.d": "/etc/NetworkManager/conf.d",
     "edge": "/usr/local/lib/edge", "containers.conf.d": "/etc/containers/containers.conf.d",
 }
 # Who has to read its files again.
-READERS = (("modules-load.d", "systemd-modules-load"), ("sysctl.d", "systemd-sysctl"),
-           ("journald.conf.d", "systemd-journald"), ("podman.service.d", "podman"))
+READERS = (("modules-load.d", "systemd-modules-load"), ("journald.conf.d", "systemd-journald"),
+           ("podman.service.d", "podman"), ("networkd.conf.d", "systemd-networkd"),
+           ("NetworkManager", "NetworkManager"))
 # Python before 3.11.4 knows no filters.
 SAFELY = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
 

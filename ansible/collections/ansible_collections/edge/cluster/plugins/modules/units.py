@@ -83,10 +83,10 @@ def main():
     names, started = module.params["name"], module.params["state"] == "started"
     wrong = differing(show(module, names), started)
     if wrong and not module.check_mode:
-        if not started:
-            # What failed before it was stopped is not shown as failed for ever.
-            module.run_command(["systemctl", "reset-failed", "--", *wrong])
         module.run_command(["systemctl", "enable" if started else "disable", "--now", "--", *wrong], check_rc=True)
+        if not started:
+            # What failed before it was stopped, or while it was, is not shown as failed for ever.
+            module.run_command(["systemctl", "reset-failed", "--", *wrong])
         if still := differing(show(module, wrong), started):
             states = ", ".join(f"{name} is {facts.get('ActiveState')}" for name, facts in show(module, still).items())
             module.fail_json(msg=f"{states}; `journalctl -u {still[0]}` on this machine tells why", units=still)
