@@ -30,6 +30,7 @@ NAME = os.environ.get("EDGE_MACHINES_NAME", "edgem")
 KEEP = bool(os.environ.get("EDGE_MACHINES_KEEP"))
 """Use the machines that are up already and leave them up: for working on tests."""
 STATE = Path(f"/var/lib/{NAME}-machines")
+TIMES = STATE / "times.json"
 NEEDED = ("podman", "mmdebstrap", "ssh", "ssh-keygen", "dnsmasq", "busybox", "nsenter")
 NAMES = tuple(BOARDS)
 SAMPLE_REPLICAS = 3
@@ -105,21 +106,29 @@ def rack() -> Iterator[Rack]:
     rack = _rack()
     if KEEP and (STATE / "kept").exists():
         rack.machines.take_over()
+        rack.machines.mend()
         rack.home.start()
         until(rack.sample_answers, 150, "the sample of the machines that were kept does not answer", rack.report)
+        rack.times.update(msgspec.json.decode(TIMES.read_bytes()) if TIMES.exists() else {})
         yield rack
+        _report(rack)
         rack.home.stop()
         return
     try:
         _set_up(rack)
         yield rack
-        if os.environ.get("EDGE_WRITE_DOCS"):
-            (ROOT / "docs/reliability.md").write_text(reliability.page(rack.times))
+        _report(rack)
     finally:
         if KEEP:
             rack.home.stop()
         else:
             _remove(rack)
+
+
+def _report(rack: Rack) -> None:
+    TIMES.write_bytes(msgspec.json.encode(rack.times))
+    if os.environ.get("EDGE_WRITE_DOCS"):
+        (ROOT / "docs/reliability.md").write_text(reliability.page(rack.times))
 
 
 def _rack() -> Rack:

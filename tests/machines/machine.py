@@ -116,6 +116,13 @@ class Machines:
         running = self.podman("ps", "--format", "{{.Names}}").stdout.split()
         self._on.update(name for name in BOARDS if self._container(name) in running)
 
+    def mend(self) -> None:
+        """Plug every cable in and switch every machine on."""
+        for board in BOARDS.values():
+            for link in board.links:
+                self.plug(board.name, link.interface)
+            self.power_on(board.name)
+
     @contextmanager
     def on_dhcp(self, names: Iterable[str]) -> Iterator[None]:
         """Power these machines on as soon as the master leases addresses, while the body of the `with` goes on."""
@@ -151,8 +158,9 @@ class Machines:
         self.wires.unplug(name, self._cable(name, interface))
 
     def plug(self, name: str, interface: str = "eth0") -> None:
-        """Put a network cable back."""
-        self.wires.plug(name, self._cable(name, interface))
+        """Put a network cable back; that of a machine that is off follows when it is switched on."""
+        if name in self._on:
+            self.wires.plug(name, self._cable(name, interface))
 
     def shell(self, name: str, command: str, check: bool = True, timeout: float = 120) -> str:
         """Run a command as root on a machine, as with a keyboard at it; return what it printed."""
