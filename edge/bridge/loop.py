@@ -47,11 +47,13 @@ class Bridge:
                  network: surroundings.Network, tokens: interface.Tokens = interface.no_tokens) -> None:
         shown = CacheView(caches)
         self.epoch = ids.uid()
+        """A new one for each connection: what nodes have said while the server was away from the bus is lost, and with a
+        new epoch they say everything again."""
         self.listening_since: datetime | None = None
         """When the bus came up; None while it is away and no node can be heard."""
         self._caches = caches
         self._bus = bus
-        self._clock = clock
+        self._clock, self._ids = clock, ids
         self._refusals = loop_refused.Refusals(client, clock, ids)
         self._publisher = loop_desired.Publisher(shown, bus, clock, epoch=self.epoch, network=network, tokens=tokens,
                                                  refused=self._refusals.put)
@@ -78,8 +80,9 @@ class Bridge:
             match event:
                 case bus_interface.Connected():
                     self.listening_since = self._clock.now()
+                    self.epoch = self._ids.uid()
                     log.info("bus connected", epoch=self.epoch)
-                    self._publisher.connected()
+                    self._publisher.connected(self.epoch)
                 case bus_interface.Disconnected(reason):
                     self.listening_since = None
                     log.warning("bus away", reason=reason)

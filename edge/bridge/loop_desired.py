@@ -62,8 +62,9 @@ class Publisher:
             except bus_interface.BusUnavailable as error:
                 log.info("publishing waits for the broker", reason=str(error))
 
-    def connected(self) -> None:
+    def connected(self, epoch: str) -> None:
         """Begin anew: the broker may hold nothing, or something old."""
+        self._epoch = epoch
         self._state.forget_contents()
         self.everything()
 

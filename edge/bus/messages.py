@@ -28,7 +28,7 @@ class PodRef(msgspec.Struct, frozen=True):
 class DesiredIndex(Struct, kw_only=True):
     """All the pods of one node: complete, so that one message is enough to notice what is missing or gone.
 
-    `epoch` changes when the server starts: the agent then reports everything again.
+    `epoch` changes whenever the server has connected: the agent then reports everything again.
     """
 
     epoch: str

@@ -12,7 +12,7 @@ from typing import Any
 from edge.edgectl.failures import CtlError
 
 AGENT_CONFIG = "/etc/edge/agent.toml"
-NO_ROOT, NO_AGENT, NO_TOKEN_FILE = 77, 78, 79
+NO_ROOT, NO_AGENT = 77, 78
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._:-]*")
 
 
@@ -145,7 +145,6 @@ def look_script(config: str = AGENT_CONFIG) -> str:
     """Return the script that tells what the machine is, and changes nothing."""
     return _preamble(config) + f"""
 [ -r "$config" ] && {{ command -v edge-agent >/dev/null || [ -x /opt/edge/bin/edge-agent ]; }} || exit {NO_AGENT}
-[ -n "$token_file" ] && [ -n "$hash_file" ] || exit {NO_TOKEN_FILE}
 name=$(setting node_name)
 echo "node=${{name:-$(hostname | tr '[:upper:]' '[:lower:]')}}"
 if [ -f "$data/identity/node.csr" ]; then
@@ -187,7 +186,9 @@ def _preamble(config: str) -> str:
 config={shlex.quote(config)}
 setting() {{ sed -n "s/^$1 *= *[\\"']\\([^\\"']*\\)[\\"'].*/\\1/p" "$config" 2>/dev/null | head -n 1; }}
 token_file=$(setting bootstrap_token_file)
+token_file=${{token_file:-/etc/edge/bootstrap-token}}
 hash_file=$(setting ca_cert_hash_file)
+hash_file=${{hash_file:-/etc/edge/ca-cert-hash}}
 data=$(setting data_dir)
 data=${{data:-/var/lib/edge/agent}}"""
 
@@ -222,11 +223,8 @@ def failure(code: int, error: str, way: Route) -> str:
         case 77:
             return f"{where}: its user may not become root without a password: allow that with sudo, or name root"
         case 78:
-            return (f"{where}: edge is not installed there: `ansible-playbook ansible/join.yml --limit NAME` installs "
+            return (f"{where}: edge is not installed there: in `ansible`, `ansible-playbook join.yml --limit NAME` installs "
                     "it and lets the machine join; or flash a card that has it")
-        case 79:
-            return (f"{where}: {AGENT_CONFIG} names no bootstrap_token_file or no ca_cert_hash_file; docs/discovery.md "
-                    "shows both")
     last = error.strip().splitlines()[-1] if error.strip() else f"SSH ended with {code}"
     if way.via and f"{way.via}: Permission denied" in error:
         return (f"{way.via}, on the way to {where}: SSH lets nobody in with the keys of this computer: `ssh-copy-id "

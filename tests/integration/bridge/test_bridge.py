@@ -58,6 +58,10 @@ class World:
         await bus.start()
         self._parts.append((supervisor, bus))
 
+    @property
+    def server(self) -> tuple[Supervisor, FakeBus]:
+        return self._parts[-1]
+
     async def stop_server(self) -> None:
         for supervisor, bus in self._parts:
             await supervisor.stop()
@@ -262,6 +266,16 @@ async def test_a_new_server_has_a_new_epoch_and_clears_what_the_old_one_left(wor
     assert index.epoch == world.bridge.epoch != epoch
     await until(lambda: not {topics.desired_pod(NODE, pod.metadata.uid),
                              topics.service("default", "gone")} & set(world.broker.retained) or None)
+
+
+async def test_a_server_that_was_away_from_the_bus_has_nodes_say_everything_again(world: World) -> None:
+    """What a node says meanwhile is lost; that its agent is a new one, for example."""
+    await registered(world)
+    epoch, (_, bus) = world.bridge.epoch, world.server
+    bus.drop("too slow")
+    bus.connect()
+    index = await until(lambda: ((found := world.index()) and found.epoch != epoch and found) or None)
+    assert index.epoch == world.bridge.epoch
 
 
 async def test_services_are_published_with_their_endpoints_and_cleared(world: World) -> None:

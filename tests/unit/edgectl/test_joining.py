@@ -89,7 +89,7 @@ def test_an_answer_that_is_none_is_refused(output: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "error", "words"), [
-    (77, "", "may not become root"), (78, "", "ansible-playbook ansible/join.yml"), (79, "", "bootstrap_token_file"),
+    (77, "", "may not become root"), (78, "", "ansible-playbook join.yml"),
     (255, "pi@x: Permission denied (publickey).", "ssh-copy-id pi@10.0.0.5"),
     (255, "ssh: Could not resolve hostname x: Name or service not known", "edgectl discover"),
     (255, "@@@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @@@\nHost key verification failed.",
