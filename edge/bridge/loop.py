@@ -47,8 +47,8 @@ class Bridge:
                  network: surroundings.Network, tokens: interface.Tokens = interface.no_tokens) -> None:
         shown = CacheView(caches)
         self.epoch = ids.uid()
-        """A new one for each connection: what nodes have said while the server was away from the bus is lost, and with a
-        new epoch they say everything again."""
+        """A new one for each connection: what nodes have said while the server was away from the bus is lost, and with
+        a new epoch they say everything again."""
         self.listening_since: datetime | None = None
         """When the bus came up; None while it is away and no node can be heard."""
         self._caches = caches

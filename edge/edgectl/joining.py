@@ -223,8 +223,8 @@ def failure(code: int, error: str, way: Route) -> str:
         case 77:
             return f"{where}: its user may not become root without a password: allow that with sudo, or name root"
         case 78:
-            return (f"{where}: edge is not installed there: in `ansible`, `ansible-playbook join.yml --limit NAME` installs "
-                    "it and lets the machine join; or flash a card that has it")
+            return (f"{where}: edge is not installed there: in `ansible`, `ansible-playbook join.yml --limit NAME` "
+                    "installs it and lets the machine join; or flash a card that has it")
     last = error.strip().splitlines()[-1] if error.strip() else f"SSH ended with {code}"
     if way.via and f"{way.via}: Permission denied" in error:
         return (f"{way.via}, on the way to {where}: SSH lets nobody in with the keys of this computer: `ssh-copy-id "

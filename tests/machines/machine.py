@@ -14,7 +14,6 @@ from pathlib import Path
 from tests.machines import image
 from tests.machines.wires import HOME, SWITCH, Link, Wires
 
-IMAGE = "localhost/edge-machine:1"
 _FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 # Nobody in a container may raise the limits of the machine that runs the tests; neither outside nor inside.
 _LIMITS = f'''[containers]
@@ -95,12 +94,14 @@ class Machines:
         self.cut(name)
         self.podman("rm", "--force", "--time", "0", self._container(name), check=False)
         self.podman("volume", "rm", "--force", self._container(name), check=False)
-        if self.podman("image", "exists", IMAGE, check=False).returncode:
-            self.podman("import", str(image.ready()), IMAGE)
+        card = image.ready()
+        called = f"localhost/{card.stem}"
+        if self.podman("image", "exists", called, check=False).returncode:
+            self.podman("import", str(card), called)
         self.wires.power_on(name, board.links)
         self.podman("create", "--name", self._container(name), "--hostname", name, "--systemd=always", "--privileged",
                     f"--network=ns:/run/netns/{self.wires.namespace(name)}", "--volume",
-                    f"{self._container(name)}:/var/lib", IMAGE, "sh", "-c", _boot(board, public_key))
+                    f"{self._container(name)}:/var/lib", called, "sh", "-c", _boot(board, public_key))
         self.wires.power_off(name, board.links)
 
     def power_on(self, name: str) -> None:
