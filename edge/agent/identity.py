@@ -31,6 +31,10 @@ class KeyUnknown(JoinError):
     """The master does not know the key: whatever it was given for is gone or was revoked."""
 
 
+class NotServed(JoinError):
+    """The master renews nothing: it is older than this node, or has only just started. That is no word on the key."""
+
+
 class Copied(JoinError):
     """Another board uses this key at this moment: the card is a copy, or its original is back."""
 
@@ -138,6 +142,7 @@ def renewed(status: int, answer: bytes) -> Renewed:
     Raises:
         KeyUnknown: the key opens nothing.
         Copied: it is another board's.
+        NotServed: nobody is there who could know.
         JoinError: it is refused for another reason or for now.
     """
     try:
@@ -148,7 +153,7 @@ def renewed(status: int, answer: bytes) -> Renewed:
         case "KeyUnknown":
             raise KeyUnknown(found.message)
         case "Forbidden" | "Unauthorized" | "NotFound" | "MethodNotAllowed":
-            raise KeyUnknown("the master renews nothing: it is older than this node")
+            raise NotServed("the master renews nothing: it is older than this node, or it has just started")
         case "NodeCloned":
             raise Copied(found.message)
     if status != 200:

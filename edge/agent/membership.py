@@ -105,6 +105,11 @@ class _Attempt:
                 if known is not None and joining.serial and known.serial not in ("", joining.serial):
                     # The card was copied before its first machine had joined: this key belongs to that one.
                     enrol.forget(joining)
+            except identity.NotServed as error:
+                # An older master knows tokens all the same. The key stays: what it opens is not known.
+                if joining.token_file is None:
+                    raise
+                log.info("the key alone is not enough for this master; the token is shown", reason=str(error))
             except identity.Copied:
                 self._note_copy()
                 raise

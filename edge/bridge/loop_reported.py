@@ -23,6 +23,7 @@ from edge.client.interface import Client
 from edge.client.recorder import Recorder
 from edge.clock import Clock
 from edge.ids import Ids
+from edge.pki import names
 
 ATTEMPTS = 5
 RETRY_SECONDS = 1.0
@@ -250,7 +251,10 @@ class Recipient:
         taken = {node.spec.pod_cidr for node in self._view.all(core.Node) if node.metadata.name != name}
         taken |= {given for other, given in self._ranges.items() if other != name}
         version = ""
-        for action in reported.node(name, report, existing, taken, self._network.pod_cidr, self._clock.now()):
+        before = [node for node in self._view.all(core.Node)
+                  if node.metadata.annotations.get(names.RENAMED_ANNOTATION) == name != node.metadata.name]
+        for action in reported.node(name, report, existing, taken, self._network.pod_cidr, self._clock.now(),
+                                    before=before):
             match action:
                 case reported.CreateNode(node):
                     # Noted before the first wait: another node may be registering at the same time.

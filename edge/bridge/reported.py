@@ -70,7 +70,7 @@ PodAction = UpdatePodStatus | DeletePod | Ignore
 
 
 def node(name: str, report: messages.ReportedNode, existing: core.Node | None, taken: Collection[str],
-         pod_cidr: str, now: datetime) -> tuple[NodeAction, ...]:
+         pod_cidr: str, now: datetime, *, before: Iterable[core.Node] = ()) -> tuple[NodeAction, ...]:
     """Return what a node's own report changes.
 
     Args:
@@ -80,11 +80,13 @@ def node(name: str, report: messages.ReportedNode, existing: core.Node | None, t
         taken: pod ranges of the other nodes.
         pod_cidr: range of the whole cluster; each node gets a /24 of it.
         now: time of the conditions that have changed.
+        before: the Nodes that say of themselves that their machine is called `name` now.
     """
     if existing is None:
         fresh = core.Node(
             api_version="v1", kind="Node",
-            metadata=meta.ObjectMeta(name=name, labels=_labels(name, report), annotations=_annotations(report)),
+            metadata=meta.ObjectMeta(name=name, labels=_first_labels(name, report, tuple(before)),
+                                     annotations=_annotations(report)),
             spec=core.NodeSpec(taints=report.taints))
         fresh = msgspec.structs.replace(_with_range(fresh, taken, pod_cidr),
                                         status=_node_status(report.status, core.NodeStatus(), now))
@@ -223,6 +225,16 @@ def _labels(name: str, report: messages.ReportedNode) -> dict[str, str]:
     system, architecture = info.operating_system or "linux", info.architecture
     own = dict(zip(_SELF_LABELS, (name, architecture, system, architecture, system), strict=True))
     return dict(report.labels) | {key: value for key, value in own.items() if value}
+
+
+def _first_labels(name: str, report: messages.ReportedNode, before: Collection[core.Node]) -> dict[str, str]:
+    """Return the labels a node registers with. For a machine that was renamed this is no first time: it keeps the
+    roles it was given, and takes none that it was not."""
+    labels = _labels(name, report)
+    if not before:
+        return labels
+    kept = {key: value for old in before for key, value in old.metadata.labels.items() if _is_restricted(key)}
+    return {key: value for key, value in labels.items() if not _is_restricted(key)} | kept
 
 
 def _is_restricted(label: str) -> bool:

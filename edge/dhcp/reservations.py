@@ -23,6 +23,8 @@ RESULT_FILE = "reservations.json"
 SETTINGS, WISHED, NODE = "rack.toml", "wished", "node"
 MOST = 2048
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_SERIAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]{0,63}")
+_NODE = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -123,6 +125,10 @@ def problem_of(wanted: Wanted) -> str:
         return f"{wanted.mac!r} is no hardware address of a machine: write it as 02:ed:9e:00:00:01"
     if not (wanted.mac or wanted.serial or wanted.node):
         return f"{wanted.address}: for which machine? Give its mac, serial or node"
+    if wanted.serial and not _SERIAL.fullmatch(wanted.serial):
+        return f"{wanted.serial[:64]!r} is no serial number of a board"
+    if wanted.node and not _NODE.fullmatch(wanted.node):
+        return f"{wanted.node[:64]!r} is no name of a node"
     if wanted.name and not _LABEL.fullmatch(wanted.name):
         return f"{wanted.name!r} is no host name: use lower-case letters, digits and dashes, without a domain"
     return ""
@@ -139,10 +145,13 @@ class _Judge:
         self._leases = {lease.address: lease.mac for lease in ground.leases}
 
     def hear(self, wanted: Wanted, source: str) -> None:
-        mac = macs.normal(wanted.mac) or self._boards.get(wanted.serial.lower(), "") or macs.of_board(wanted.serial)
+        # What is wished goes into the files of a program that runs as root: all of it has to be what it claims to be.
+        said = self._boards.get(wanted.serial.lower(), "")
+        mac = macs.normal(wanted.mac) or macs.normal(said) or macs.of_board(wanted.serial)
         outcome = Outcome(address=wanted.address[:64], mac=mac, name=wanted.name[:64], serial=wanted.serial[:64],
                           node=wanted.node[:253], source=source)
-        problem = problem_of(wanted) or self._objection(outcome)
+        problem = problem_of(wanted) or (f"{said[:64]!r} is no hardware address of the board {wanted.serial}"
+                                         if said and not mac else self._objection(outcome))
         if problem and source == NODE:
             return  # Nobody has asked for it.
         if not problem:

@@ -88,13 +88,15 @@ class Leave:
 Decision = Approve | Deny | Leave
 
 
-def decide(asked: Asked, known: Iterable[Known], *, revoked: Collection[str] = ()) -> Decision:
+def decide(asked: Asked, known: Iterable[Known], *, revoked: Collection[str] = (),
+           own: Collection[str] = ()) -> Decision:
     """Return what becomes of the request.
 
     Args:
         asked: the request.
         known: every name that is taken.
         revoked: hashes of the keys that were revoked.
+        own: names of the master, by which others reach it.
     """
     if asked.signer != names.NODE_SIGNER:
         return Leave(f"the signer is not {names.NODE_SIGNER}")
@@ -113,6 +115,8 @@ def decide(asked: Asked, known: Iterable[Known], *, revoked: Collection[str] = (
     if not renews and not asked.token_is_good:
         return Leave("the bootstrap token the request was sent with was deleted or has expired", "TokenGone")
     if holders:
+        if named is None and asked.common_name in own:
+            return _reserved(asked)
         return _known_key(asked, named, holders, "NodeRenewal" if renews else "NodeRejoin")
     if is_node:
         return _new_key_of_node(asked, named)
@@ -171,11 +175,21 @@ def _known_key(asked: Asked, named: Known | None, holders: tuple[Known, ...], re
 
 
 def _new_key_of_node(asked: Asked, named: Known | None) -> Decision:
-    """A node with a certificate that is good asks for another key."""
+    """A node with a certificate that is good asks for another key. No agent does so by itself, and a thief who could
+    would be left with a key that nobody revokes when the one of the stolen card is."""
     if named is not None and _differ(named.serial, asked.serial):
         return Deny("NodeCloned", f"the certificate of {_board(named)} was used by board {asked.serial}; this board "
                                   "needs an identity of its own")
-    return Approve("NodeRenewal", "the node renews its own certificate with a new key")
+    return Leave(f"the node {asked.common_name} asks for another key than its own; if that is what you want, `edgectl "
+                 f"node adopt {asked.common_name}` lets it have that one", "NodeNeedsAdoption")
+
+
+def _reserved(asked: Asked) -> Leave:
+    """The master's own agent joins under such a name with a token, on a fresh rack. A node that is called so later
+    would have a certificate that passes for the master's wherever that name is looked for."""
+    return Leave(f"the name {asked.common_name} is the master's; give this machine {_in_brackets(asked.serial)}another "
+                 "host name (`hostnamectl set-hostname NAME`, or node_name in /etc/edge/agent.toml) and start "
+                 "edge-agent again", "NameReserved")
 
 
 def _new_key(asked: Asked, named: Known | None, known: tuple[Known, ...]) -> Decision:

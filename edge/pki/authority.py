@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -237,8 +237,10 @@ def _load_certificate(pem: bytes) -> x509.Certificate:
 def _load_request(pem: bytes) -> x509.CertificateSigningRequest:
     try:
         csr = x509.load_pem_x509_csr(pem)
+        # First of all: the signature of a key of another kind may take seconds to check.
+        _p256(csr.public_key())
         valid = csr.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise PkiError("not a certificate request in PEM form") from error
     if not valid:
         raise PkiError("the certificate request is not signed by its own key")

@@ -26,6 +26,8 @@ _ENTRY = re.compile(r"sha256-[0-9a-f]{64}")
 _SERIAL_DIGITS = 38
 """Hexadecimal digits of the hash in a serial number: 19 octets, of the 20 that RFC 5280 (4.1.2.2) allows."""
 _LONGEST_SERIAL = 40
+_MOST_SERIALS = 8
+"""Of one entry; who may write an entry shall not fill the list of the broker."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -69,14 +71,17 @@ def serial(key: str) -> int:
 
 
 def serials(revoked: Mapping[str, Revocation], keep: Iterable[str] = ()) -> frozenset[int]:
-    """Return the serial numbers of every revoked certificate; keys to `keep` stay, whoever has revoked them."""
+    """Return the serial numbers of every revoked certificate.
+
+    Keys to `keep` stay, whoever has revoked them; so do the serial numbers made of them, which any entry could name.
+    """
     kept = set(keep)
     found: set[int] = set()
     for key, revocation in revoked.items():
         if key not in kept:
             found.add(serial(key))
-            found |= {int(text, 16) for text in revocation.serials if _is_serial(text)}
-    return frozenset(found)
+            found |= {int(text, 16) for text in revocation.serials[:_MOST_SERIALS] if _is_serial(text)}
+    return frozenset(found - {serial(key) for key in kept})
 
 
 def told(key: str, revocation: Revocation) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -35,7 +35,7 @@ def read(pem: bytes) -> x509.CertificateSigningRequest:
         if not isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey):
             raise authority.PkiError("the key is neither RSA nor ECDSA nor Ed25519")
         valid = csr.is_signature_valid
-    except (ValueError, TypeError, InvalidSignature, x509.UnsupportedGeneralNameType) as error:
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as error:
         raise authority.PkiError("not a certificate request in PEM form") from error
     if not valid:
         raise authority.PkiError("the certificate request is not signed by its own key")

@@ -189,7 +189,8 @@ def _rules() -> Rules:
 
 
 def _wishes(directory: Path) -> Iterator[tuple[str, bytes]]:
-    """Yield the files there. They are another user's: links are not followed, and what is too large is not read."""
+    """Yield the files there. They are another user's: links are not followed, and what is too large counts as empty,
+    which is damaged: were it left out, nobody would be told that what was there before stays in force."""
     try:
         names = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     except OSError:
@@ -200,8 +201,7 @@ def _wishes(directory: Path) -> Iterator[tuple[str, bytes]]:
             with os.fdopen(descriptor, "rb") as file:
                 if stat.S_ISREG(os.fstat(descriptor).st_mode):
                     content = file.read(MAX_WISH_BYTES + 1)
-                    if len(content) <= MAX_WISH_BYTES:
-                        yield name, content
+                    yield name, content if len(content) <= MAX_WISH_BYTES else b""
 
 
 def _leases(rack: Rack) -> tuple[Lease, ...]:

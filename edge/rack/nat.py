@@ -18,6 +18,7 @@ from edge.rack.settings import Rack
 API_PORT = 6443
 MOST_OF_ONE = {"bus": 32, "api": 256}
 """Connections of one address at a time. Who opens them by the thousand and says nothing locks nobody else out."""
+_NETWORK_OF_SIX = "ffff:ffff:ffff:ffff::"
 TABLE = "edge-rack"
 FILE = "rack.nft"
 
@@ -47,6 +48,11 @@ table inet {TABLE} {{
     size 65535
     flags dynamic
   }}
+  set api_clients6 {{
+    type ipv6_addr
+    size 65535
+    flags dynamic
+  }}
   chain outside {{
     type filter hook prerouting priority raw; policy accept;
     iifname {outside} ip daddr {ours} fib daddr . iif type != local drop comment "before services are translated"
@@ -58,6 +64,8 @@ table inet {TABLE} {{
     iifname {outside} udp dport {{ 53, 67 }} drop comment "rack only: names, DHCP"
     {_share("bus", rack.bus_port)}
     {_share("api", API_PORT)}
+    {_share("api", API_PORT, six=True)}
+    meta nfproto ipv6 iifname != "lo" tcp dport {rack.bus_port} reject with tcp reset comment "nodes come by IPv4"
   }}
   chain forward {{
     type filter hook forward priority filter; policy accept;
@@ -75,9 +83,11 @@ table inet {TABLE} {{
 """
 
 
-def _share(name: str, port: int) -> str:
-    return (f'iifname != "lo" tcp dport {port} ct state new add @{name}_clients '
-            f"{{ ip saddr ct count over {MOST_OF_ONE[name]} }} reject with tcp reset")
+def _share(name: str, port: int, *, six: bool = False) -> str:
+    # A machine has as many addresses of IPv6 as it likes, but all of them in one network of /64.
+    which, source = (f"{name}_clients6", f"ip6 saddr & {_NETWORK_OF_SIX}") if six else (f"{name}_clients", "ip saddr")
+    return (f'iifname != "lo" tcp dport {port} ct state new add @{which} '
+            f"{{ {source} ct count over {MOST_OF_ONE[name]} }} reject with tcp reset")
 
 
 def _outside(rack: Rack) -> str:

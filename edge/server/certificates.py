@@ -48,15 +48,18 @@ class Certificates:
 
     def __init__(self, client: Client, caches: cache.SharedCaches, clock: Clock, pki_dir: Path, *, ids: Ids,
                  listening: Callable[[], datetime | None] = lambda: None, silent_seconds: float = SILENT_SECONDS,
-                 revoked: Callable[[], Collection[str]] = tuple) -> None:
-        """`listening` returns since when nodes are heard, `revoked` the hashes of the revoked keys."""
+                 revoked: Callable[[], Collection[str]] = tuple, own_names: Collection[str] = ()) -> None:
+        """`listening` returns since when nodes are heard, `revoked` the hashes of the revoked keys; `own_names` are the
+        master's, besides those in its certificate."""
         self._client = client
         self._clock = clock
         self._pki_dir = pki_dir
         self._revoked = revoked
+        self._own_names = own_names
         self._caches = caches
         self._requests = caches.of(Csr)
         self._nodes = caches.of(core.Node)
+        self._maps = caches.of(core.ConfigMap)
         self._wake = asyncio.Event()
         self.identities = node_identities.Identities(
             client, caches, clock, Recorder(client, clock, ids, component="edge-server"), listening=listening,
@@ -71,6 +74,8 @@ class Certificates:
         """Work until cancelled."""
         await self._requests.synced.wait()
         await self._nodes.synced.wait()
+        # Which keys are revoked: before that is known nobody may be let in.
+        await self._maps.synced.wait()
         self.identities.restore()
         while True:
             delay = LOOK_SECONDS
@@ -86,16 +91,22 @@ class Certificates:
                 delay = min(delay, RETRY_SECONDS)
             await wait(self._wake, self._clock, delay)
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether everything a decision looks at is there."""
+        return all(each.synced.is_set() for each in (self._requests, self._nodes, self._maps))
+
     def judge(self, asked: approval.Asked) -> approval.Decision:
         """Return what would become of a request."""
-        return approval.decide(asked, self.identities.known(), revoked=self._revoked())
+        return approval.decide(asked, self.identities.known(), revoked=self._revoked(), own=self._names())
 
-    async def tell(self, name: str, decision: approval.Decision) -> None:
-        """Log a decision, and record an event about the node."""
+    async def tell(self, name: str, decision: approval.Decision, key: str) -> None:
+        """Log a decision about a key, and record an event about the node."""
         good, reason = isinstance(decision, approval.Approve), decision.reason
         if reason in ("", "NodeStateUnknown"):
             return  # Somebody else's business, or a matter of seconds.
-        if reason != "InvalidRequest":  # whose name may be anything
+        # The name of an invalid request may be anything, and who has a revoked key may say any node's.
+        if reason != "InvalidRequest" and not (reason == "KeyRevoked" and self.identities.is_anothers(name, key)):
             await self.identities.tell(name, "Normal" if good else "Warning", reason, decision.message)
         if self._told.get(name) == decision.message:
             return
@@ -104,6 +115,16 @@ class Certificates:
             self._told.pop(next(iter(self._told)))
         (log.info if good else log.warning)("certificate request judged", node=name, reason=reason,
                                             decision=type(decision).__name__.lower(), why=decision.message)
+
+    def _names(self) -> frozenset[str]:
+        """Return the names of the master that a node could have: those without a domain."""
+        from edge.pki import authority, directory
+
+        try:
+            found = authority.read_certificate((self._pki_dir / f"{directory.API}.crt").read_bytes()).profile.dns
+        except (OSError, authority.PkiError):
+            found = ()  # One that somebody else has made may have a key we do not read; the settings' names hold.
+        return frozenset(name for name in (*self._own_names, *found) if "." not in name)
 
     def _node_changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         if old is None or new is None:
@@ -144,15 +165,15 @@ class Certificates:
             case approval.Approve(reason, message):
                 self.identities.approved(name, Given(content.key_hash, content.serial))
                 await self._add_condition(request, "Approved", reason, message)
-                await self.tell(name, decision)
+                await self.tell(name, decision, content.key_hash)
             case approval.Deny(reason, message):
                 await self._add_condition(request, "Denied", reason, message)
-                await self.tell(name, decision)
+                await self.tell(name, decision, content.key_hash)
             case approval.Leave(message, reason):
                 if request.metadata.annotations.get(names.WAITING_ANNOTATION) != message:
                     await self._client.patch(Csr, request.metadata.name, "", {"metadata": {"annotations": {
                         names.WAITING_ANNOTATION: message}}})
-                    await self.tell(name, decision)
+                    await self.tell(name, decision, content.key_hash)
                 return SOON_SECONDS if reason == "NodeStateUnknown" else WAITING_SECONDS
         return LOOK_SECONDS
 

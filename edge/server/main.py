@@ -175,6 +175,7 @@ def _start_parts(checked: Checked, server: http.ApiServer, store: store_interfac
                                       end=server.end_revoked)
     gauges.append(lambda: numbers.refused_on_the_bus(bridge.recipient.refused, bus.dropped))
     signing = certificates.Certificates(client, caches, clock, settings.pki_dir, ids=ids, revoked=revoked.keys,
+                                        own_names=settings.names,
                                         listening=lambda: bridge.listening_since,
                                         silent_seconds=max(node_identities.SILENT_SECONDS,
                                                            settings.nodes.grace_seconds * 1.5))

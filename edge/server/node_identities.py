@@ -98,6 +98,12 @@ class Identities:
         own, _ = agents.pop(boot_id, (self._clock.monotonic(), 0.0))
         return any(first < own < last for other, (first, last) in agents.items() if other)
 
+    def is_anothers(self, name: str, key: str) -> bool:
+        """Return whether the Node of that name has another key than this one."""
+        node = self._nodes.get(name)
+        known = node.metadata.annotations.get(names.KEY_ANNOTATION, "") if node is not None else ""
+        return known not in ("", key)
+
     def approved(self, name: str, given: Given) -> None:
         """Note that the name is as good as given away."""
         self._approved[name] = given
@@ -107,14 +113,13 @@ class Identities:
         self._approved.pop(name, None)
 
     async def signed(self, name: str, given: Given, *, by_person: str) -> None:
-        """Note what a certificate was signed for. Where a person gave the name to another key, the old one is revoked.
+        """Note what a certificate was signed for. Where a person gave the name to another key, those before it are
+        revoked.
 
         Raises:
             errors.ApiError: the revocation could not be written; nothing was noted.
         """
-        node = self._nodes.get(name)
-        old = node.metadata.annotations.get(names.KEY_ANNOTATION, "") if node is not None else ""
-        if by_person and old and old != given.key:
+        for old in sorted(self._keys(name) - {given.key}) if by_person else ():
             await self._revoke(old, name, by_person)
         self._issued[name] = given
         self._approved.pop(name, None)
@@ -159,6 +164,15 @@ class Identities:
         keys = {given.key for given in (newest, self._issued.get(name)) if given is not None and given.key}
         return approval.Known(name=name, keys=frozenset(keys), serial=newest.serial if newest is not None else "",
                               life=self.life(name), address=_address(node) if node is not None else "")
+
+    def _keys(self, name: str) -> set[str]:
+        """Return the keys that open the name: its Node's, and those that were signed and that no Node says yet."""
+        notes = {node.metadata.name: node.metadata.annotations.get(names.KEY_ANNOTATION, "")
+                 for node in self._nodes.items()}
+        own = notes.pop(name, "")
+        signed = (self._issued.get(name), _signed(self._requests.items()).get(name))
+        # The key of a machine that was renamed belongs to its new name, whatever was signed for the old one.
+        return ({own} | ({given.key for given in signed if given is not None} - set(notes.values()))) - {""}
 
     async def _revoke(self, key: str, name: str, by: str) -> None:
         entry = revocation.written(revocation.Revocation(

@@ -72,6 +72,9 @@ class Renewals:
 
     async def answer(self, body: bytes, address: str) -> tuple[int, object]:
         """Return HTTP status and body for what was sent from an address."""
+        if not self._signing.is_ready:
+            # A key that is not known yet would be called unknown, and its owner would forget it.
+            return 503, Answer("NotNow", "the server has just started; try again")
         if not self._allowance.take(address, self._clock.monotonic()):
             return 429, Answer("TooManyRequests", "too many requests for renewal; try again in a minute")
         # The cryptography package is loaded with the first request and not before.
@@ -101,18 +104,22 @@ class Renewals:
             return 200, Answer(decision.reason, decision.message, other=other)
         if isinstance(decision, approval.Approve):
             try:
-                return await self._signed(asking.request, name)
+                return await self._signed(asking.request, content)
             except errors.ApiError as error:
                 return 503, Answer("NotNow", f"the request could not be worked off: {error.message}")
         # Who shows an unknown key may be anybody: that is no news about the node.
         if decision.reason not in ("KeyUnknown", "InvalidRequest"):
-            await self._signing.tell(name, decision)
+            await self._signing.tell(name, decision, content.key_hash)
         return 409 if isinstance(decision, approval.Leave) else 403, Answer(decision.reason, decision.message)
 
-    async def _signed(self, pem: str, name: str) -> tuple[int, object]:
-        """Have the request signed, and wait for that; one that was signed lately is answered as it was then."""
+    async def _signed(self, pem: str, content: authority.Request) -> tuple[int, object]:
+        """Have the request signed, and wait for that; one that was signed lately is answered as it was then.
+
+        It is one request for one key on one board, however often that is signed anew and in whatever text it is sent.
+        """
+        mark = hashlib.sha256(f"{content.key_hash} {content.serial}".encode()).hexdigest()[:10]
         made = Csr(api_version="certificates.k8s.io/v1", kind="CertificateSigningRequest",
-                   metadata=meta.ObjectMeta(name=f"renew-{name}-{hashlib.sha256(pem.encode()).hexdigest()[:10]}"),
+                   metadata=meta.ObjectMeta(name=f"renew-{content.common_name}-{mark}"),
                    spec=certificates.CertificateSigningRequestSpec(
                        request=base64.b64encode(pem.encode()).decode(), signer_name=names.NODE_SIGNER, usages=USAGES,
                        username=names.RENEWER_USER, groups=(names.RENEWERS_GROUP,)))

@@ -40,13 +40,16 @@ MASTER = Board("master", "NetworkManager", (_link(1), _link(1, "wlan0", HOME)))
 WORKERS = (Board("node-1", "systemd-networkd", (_link(2),)), Board("node-2", "networking", (_link(3),)),
            Board("node-3", "NetworkManager", (_link(4),)))
 BOARDS = {board.name: board for board in (MASTER, *WORKERS)}
+# One card for all: systemd-resolved is for those with systemd-networkd, as in Debian's images for clouds.
+_NO_RESOLVED = "dpkg --purge systemd-resolved >/dev/null 2>&1; rm -f /etc/resolv.conf; : > /etc/resolv.conf"
 _MANAGED = {
-    "NetworkManager": "",
+    "NetworkManager": _NO_RESOLVED,
     "systemd-networkd": "printf '[Match]\\nName=eth0\\n[Network]\\nDHCP=yes\\n'"
                         " > /etc/systemd/network/20-wired.network\n"
                         "  systemctl enable -q systemd-resolved\n"
                         "  ln -sf ../run/systemd/resolve/stub-resolv.conf /etc/resolv.conf",
-    "networking": "printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet dhcp\\n'"
+    "networking": f"{_NO_RESOLVED}\n"
+                  "  printf 'auto lo\\niface lo inet loopback\\nauto eth0\\niface eth0 inet dhcp\\n'"
                   " > /etc/network/interfaces",
 }
 
@@ -69,7 +72,7 @@ if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then
   sed -i 's/raspberrypi/{board.name}/' /etc/hosts
   mkdir -p /etc/containers/containers.conf.d
   echo '{_LIMITS}' > /etc/containers/containers.conf.d/90-machine.conf
-  {_MANAGED[board.manager] or ':'}
+  {_MANAGED[board.manager]}
   ln -sf /lib/systemd/system/{board.manager}.service /etc/systemd/system/multi-user.target.wants/
 fi
 exec /sbin/init"""
@@ -166,6 +169,10 @@ class Machines:
     def shell(self, name: str, command: str, check: bool = True, timeout: float = 120) -> str:
         """Run a command as root on a machine, as with a keyboard at it; return what it printed."""
         return self.podman("exec", self._container(name), "sh", "-c", command, check=check, timeout=timeout).stdout
+
+    def boot(self, name: str) -> str:
+        """Return what tells one boot of a machine from another, empty while it is off."""
+        return self.shell(name, "stat -c %Z /proc/1", check=False).strip()
 
     def remove(self) -> None:
         """Take everything away; nothing there is no error."""

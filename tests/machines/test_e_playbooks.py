@@ -11,7 +11,7 @@ from tests.machines.conftest import NAMES, Rack
 
 
 def boots(rack: Rack) -> dict[str, str]:
-    return {name: rack.machines.shell(name, "stat -c %Z /proc/1").strip() for name in NAMES}
+    return {name: rack.machines.boot(name) for name in NAMES}
 
 
 def test_the_dynamic_inventory_knows_every_node(rack: Rack) -> None:

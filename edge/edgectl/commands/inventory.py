@@ -83,10 +83,10 @@ def inventory(nodes: Sequence[Obj], leases: Sequence[Obj], api_host: str = "") -
         groups[MASTER if hosts[name]["edge_master"] else WORKERS].append(name)
     for lease in leases:
         address = str(lease["address"])
-        if address not in taken:
+        if address not in taken and _is_plain(address):
             name = _free_name(lease, hosts)
             hosts[name] = {"ansible_host": address, "edge_joined": False, "edge_ready": False}
-            if macs[address]:
+            if macs[address] and _is_plain(macs[address]):
                 hosts[name]["edge_mac"] = macs[address]
             groups[NOT_JOINED].append(name)
     return {"_meta": {"hostvars": hosts}, "all": {"children": ["ungrouped", *groups]},
@@ -96,10 +96,18 @@ def inventory(nodes: Sequence[Obj], leases: Sequence[Obj], api_host: str = "") -
 def _free_name(lease: Obj, hosts: Mapping[str, Any]) -> str:
     """Return the machine's host name, or one made of its Ethernet address where that is missing or taken."""
     name = str(lease.get("name") or "").split(".")[0].lower()
+    name = name if _is_plain(name) else ""
     if name and name not in hosts:
         return name
     mac = str(lease.get("mac", "")).lower().replace(":", "-")
+    mac = mac if _is_plain(mac) else ""
     return "-".join(part for part in (name, mac or str(lease["address"]).replace(".", "-")) if part)
+
+
+def _is_plain(value: str) -> bool:
+    """Return whether Ansible takes the text as it is. A machine says it of itself, and what has braces could be a
+    template, which is carried out where Ansible runs."""
+    return "{" not in value and "}" not in value
 
 
 def variables(node: Obj, macs: Mapping[str, str]) -> dict[str, Any]:
@@ -108,12 +116,13 @@ def variables(node: Obj, macs: Mapping[str, str]) -> dict[str, Any]:
     labels, annotations = metadata.get("labels") or {}, metadata.get("annotations") or {}
     address = next((each["address"] for each in status.get("addresses") or () if each["type"] == "InternalIP"), "")
     info = status.get("nodeInfo") or {}
-    roles = sorted(label.removeprefix(ROLE) for label in labels if label.startswith(ROLE))
+    roles = sorted(label.removeprefix(ROLE) for label in labels if label.startswith(ROLE) and _is_plain(label))
     ready = any(each["type"] == "Ready" and each["status"] == "True" for each in status.get("conditions") or ())
     found = {"ansible_host": address, "edge_mac": macs.get(address, ""), "edge_roles": roles,
              "edge_master": any(role in MASTER_ROLES for role in roles),
              "edge_serial": annotations.get(names.SERIAL_ANNOTATION, "") or info.get("systemUUID", ""),
              "edge_model": labels.get("edge.pi/model", ""), "edge_version": info.get("kubeletVersion", ""),
              "edge_architecture": info.get("architecture", "")}
-    return {key: value for key, value in found.items() if value not in ("", [])} | {
+    plain = {key: value for key, value in found.items() if not isinstance(value, str) or _is_plain(value)}
+    return {key: value for key, value in plain.items() if value not in ("", [])} | {
         "edge_joined": True, "edge_ready": ready, "edge_cordoned": bool((node.get("spec") or {}).get("unschedulable"))}

@@ -7,10 +7,12 @@ import logging
 
 import pytest
 
+from edge.api import core, meta
 from edge.bridge import rates
 from edge.bus import messages, topics
+from edge.pki import names
 from edge.server import numbers
-from tests.integration.bridge.test_bridge import NODE, World, registered, until, world
+from tests.integration.bridge.test_bridge import NODE, World, registered, until, wait_for, world
 
 __all__ = ["world"]
 
@@ -60,3 +62,19 @@ def test_the_numbers_have_branch_and_reason() -> None:
     gauge = numbers.refused_on_the_bus({"reported/pods: too many": 3}, {"the topic is no UTF-8": 1})[0]
     assert gauge.values == [({"branch": "reported/pods", "reason": "too many"}, 3),
                             ({"branch": "", "reason": "the topic is no UTF-8"}, 1)]
+
+
+async def test_a_machine_gets_no_role_by_being_renamed(world: World) -> None:
+    """It registers as a new Node then, and a new one may say of itself what it is."""
+    await registered(world)
+    old = await world.client.get(core.Node, NODE)
+    await world.client.patch(core.Node, old.metadata.name, "", {"metadata": {
+        "labels": {"node-role.kubernetes.io/worker": ""}, "annotations": {names.RENAMED_ANNOTATION: "kitchen"}}})
+    await world.stop_server()
+    await world.start_server()  # which has seen everything there is before it listens
+    await world.say(topics.reported_node("kitchen"), lambda n: messages.ReportedNode(
+        boot_id="boot-1", sequence=n, labels={"node-role.kubernetes.io/control-plane": ""},
+        status=core.NodeStatus(conditions=(meta.Condition(type="Ready", status="True"),))))
+    found = await wait_for(world, core.Node, "kitchen", "", lambda _node: True)
+    assert [label for label in found.metadata.labels if label.startswith("node-role")] == [
+        "node-role.kubernetes.io/worker"]

@@ -12,9 +12,17 @@ from pathlib import Path
 import pytest
 
 from edge.dhcp import ground
+from edge.rack import gathering
 from edge.rack.commands import PATH
 from tests.integration.rack.conftest import HOME, MASTER, WORKER, Site, connect
 
+LISTEN = """
+import socket, sys
+with socket.create_server(("::", int(sys.argv[1])), family=socket.AF_INET6) as server:
+    print("listens", flush=True)
+    server.accept()
+"""
+CONNECT = 'import socket, sys; socket.create_connection(("fd00:77::1", int(sys.argv[1])), 5).close()'
 TABLE = ("nft", "list", "table", "inet", "edge-rack")
 
 
@@ -199,6 +207,33 @@ def test_wishes_that_are_links_or_pipes_are_not_followed(site: Site) -> None:
     site.rack("apply")
     assert not any("a secret of root's" in path.read_text() for path in (site.directory / "config").rglob("*")
                    if path.is_file())
+
+
+def test_wishes_that_are_too_large_are_damaged_and_not_missing(site: Site) -> None:
+    wishes = site.directory / "wishes"
+    wishes.mkdir()
+    (wishes / "reservations.json").write_bytes(b" " * (gathering.MAX_WISH_BYTES + 1))
+    site.rack("apply")
+    assert "cannot be read" in json.loads((site.directory / "state/reservations.json").read_text())["problem"]
+
+
+def test_over_ipv6_the_bus_is_shut_and_the_api_is_not(site: Site) -> None:
+    site.ip(MASTER, "address", "add", "fd00:77::1/64", "dev", "eth0", "nodad")
+    site.ip(WORKER, "address", "add", "fd00:77::2/64", "dev", "eth0", "nodad")
+    site.rack("apply")
+    for port, is_open in ((6443, True), (8883, False)):
+        listening = subprocess.Popen(["ip", "netns", "exec", MASTER, sys.executable, "-c", LISTEN, str(port)],
+                                     stdout=subprocess.PIPE)
+        try:
+            assert listening.stdout is not None
+            listening.stdout.readline()
+            asked = site.inside(WORKER, sys.executable, "-c", CONNECT, str(port))
+            assert (asked.returncode == 0) is is_open, asked.stderr
+            assert is_open or "ConnectionRefusedError" in asked.stderr
+        finally:
+            listening.kill()
+            listening.communicate()
+    assert site.rack("apply").startswith("nothing to change")
 
 
 def test_a_directory_of_wishes_that_is_a_link_is_refused(site: Site) -> None:

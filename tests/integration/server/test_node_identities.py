@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -296,6 +297,60 @@ async def test_who_shows_a_known_key_needs_no_token_and_who_shows_another_gets_n
     assert outcome(await world.ask("node-1", key, "board-1", **renewer)) == ("Approved", "NodeRenewal")
     assert outcome(await world.ask("node-1", authority.new_key(), "board-1", **renewer)) == ("Denied", "KeyUnknown")
     assert outcome(await world.ask("node-9", authority.new_key(), "board-9", **renewer)) == ("Denied", "KeyUnknown")
+
+
+async def test_a_node_that_asks_for_another_key_waits_and_is_adopted_by_a_person(world: World) -> None:
+    """What its certificate may do alone a thief could, too."""
+    old, new = authority.new_key(), authority.new_key()
+    await world.member("node-1", old, "board-1")
+    request = await world.ask("node-1", new, "board-1", user="system:node:node-1", group=names.NODES_GROUP)
+    assert "`edgectl node adopt node-1`" in outcome(request)[1]
+    assert issued(await adopt(world, request, "node-1")).key_hash == authority.spki_hash(new)
+    assert outcome(await world.ask("node-1", old, "board-1")) == ("Denied", "KeyRevoked")
+
+
+async def test_a_key_that_was_signed_and_never_reported_is_revoked_with_the_name(world: World) -> None:
+    old, new = authority.new_key(), authority.new_key()
+    assert (await world.ask("node-1", old, "board-1")).status.certificate
+    await world.silence()
+    request = await world.ask("node-1", new, "board-1")
+    assert issued(await adopt(world, request, "node-1")).key_hash == authority.spki_hash(new)
+    listed = await world.api.get(core.ConfigMap, revocation.NAME, revocation.NAMESPACE)
+    assert list(revocation.read(listed.data)) == [authority.spki_hash(old)]
+
+
+async def test_the_key_of_a_renamed_machine_is_not_revoked_with_its_old_name(world: World) -> None:
+    key, new = authority.new_key(), authority.new_key()
+    await world.member("node-1", key, "board-1")
+    assert outcome(await world.ask("kitchen", key, "board-1")) == ("Approved", "NodeRenamed")
+    await world.silence()
+    await world.register("kitchen")
+    await world.clock.run(10, step=1)
+    request = await world.ask("node-1", new, "board-2")
+    assert issued(await adopt(world, request, "node-1")).key_hash == authority.spki_hash(new)
+    with pytest.raises(errors.NotFound):
+        await world.api.get(core.ConfigMap, revocation.NAME, revocation.NAMESPACE)
+
+
+async def test_a_known_key_does_not_take_the_masters_name(world: World) -> None:
+    directory.ensure(world.folder / "named", now=START, dns=("master", "master.cluster.home"))
+    shutil.copy(world.folder / "named/server.crt", world.folder / "server.crt")
+    key = authority.new_key()
+    await world.member("node-1", key, "board-1")
+    assert "is the master's" in outcome(await world.ask("master", key, "board-1"))[1]
+    assert ("master", "NameReserved") in await world.events()
+    assert outcome(await world.ask("master", authority.new_key(), "board-0")) == ("Approved", "NodeJoin")
+
+
+async def test_a_revoked_key_is_no_news_about_the_node_of_another(world: World) -> None:
+    old, new = authority.new_key(), authority.new_key()
+    await world.member("node-1", old, "board-1")
+    await world.member("node-2", authority.new_key(), "board-2")
+    await world.silence()
+    await adopt(world, await world.ask("node-1", new, "board-1"), "node-1")
+    for name in ("node-1", "node-2"):
+        assert outcome(await world.ask(name, old, "board-1")) == ("Denied", "KeyRevoked")
+    assert "KeyRevoked" not in {reason for _, reason in await world.events()}
 
 
 async def test_of_two_that_want_one_name_at_the_same_time_the_second_waits(world: World) -> None:

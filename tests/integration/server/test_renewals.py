@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from edge.agent import enrol, identity, membership, renewal
 from edge.api import times
+from edge.client import cache
 from edge.clock import SystemClock
+from edge.component import Supervisor
+from edge.ids import SystemIds
 from edge.pki import authority, directory, names, subjects
 from edge.server import renewals
+from edge.server.allowance import Allowance
+from edge.server.certificates import Certificates
 from tests.fakes.broker import PROGRAM
+from tests.fakes.client import FakeClient
 from tests.fakes.clock import FakeClock
-from tests.integration.server.test_enrolment import joining, reasons, register, said
+from tests.integration.server.test_enrolment import Tries, joining, reasons, register, said
 from tests.integration.server.test_server import CSRS, WAIT_SECONDS, Rack, rack
 
 pytestmark = pytest.mark.skipif(not PROGRAM, reason="mosquitto is not installed")
@@ -148,6 +157,38 @@ async def test_nobody_gets_anything_for_a_key_the_rack_does_not_know(rack: Rack)
     assert (await post(rack, identity.renewal_request(master.decode())))[0] == 403
     assert len((await rack.call("GET", CSRS))[1]["items"]) == len(before)
     assert (await post(rack, b"", method="PUT"))[0] in (403, 405)
+
+
+async def test_one_key_on_one_board_is_one_request_whatever_its_text(rack: Rack) -> None:
+    wanted = await member(rack)
+    key = (wanted.directory / "node.key").read_bytes()
+    for _ in range(3):
+        pem = authority.request(key, names.node("node-7", serial="board-7"))
+        assert (await post(rack, identity.renewal_request(pem.decode())))[0] == 200
+    listed = (await rack.call("GET", CSRS))[1]["items"]
+    assert len([each for each in listed if each["metadata"]["name"].startswith("renew-node-7-")]) == 1
+
+
+async def test_a_server_that_has_just_started_calls_no_key_unknown(tmp_path: Path) -> None:
+    clock, api = FakeClock(), FakeClient()
+    supervisor = Supervisor(clock)
+    waiting: list[Callable[[], Awaitable[None]]] = []
+    caches = cache.SharedCaches(api, clock=clock, ids=SystemIds(), start=lambda _name, run: waiting.append(run))
+    directory.ensure(tmp_path, now=authority.EARLIEST_NOW)
+    door = renewals.Renewals(api, caches, clock, Certificates(api, caches, clock, tmp_path, ids=SystemIds()),
+                             Allowance())
+    body = identity.renewal_request(authority.request(authority.new_key(), names.node("node-7")).decode())
+    assert await door.answer(body, "10.0.0.2") == (
+        503, renewals.Answer("NotNow", "the server has just started; try again"))
+    for number, run in enumerate(waiting):
+        supervisor.start(f"cache {number}", run)
+    try:
+        await caches.synced()
+        status, answer = await door.answer(body, "10.0.0.2")
+        assert isinstance(answer, renewals.Answer)
+        assert (status, answer.reason) == (403, "KeyUnknown")
+    finally:
+        await supervisor.stop()
 
 
 async def test_who_asks_too_often_has_to_wait(rack: Rack) -> None:
@@ -305,6 +346,42 @@ async def test_an_agent_whose_key_is_another_boards_now_begins_anew(rack: Rack) 
     assert loop.is_foreign
     assert not task.done()
     task.cancel()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 405])
+async def test_a_key_is_kept_while_the_master_serves_no_renewals(rack: Rack, status: int) -> None:
+    """A server that starts answers so for a moment, and an older one always; neither has looked at the key."""
+    wanted = await member(rack)
+    pki, asked_for = rack.settings.pki_dir, asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "GET":
+            return web.Response(text=(pki / "ca.crt").read_text())
+        asked_for.set()
+        reason = {401: "Unauthorized", 403: "Forbidden", 404: "NotFound", 405: "MethodNotAllowed"}[status]
+        return web.json_response({"kind": "Status", "reason": reason, "message": "no"}, status=status)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    secure.load_cert_chain(pki / "server.crt", pki / "server.key")
+    site = web.TCPSite(runner, "localhost", 0, ssl_context=secure)
+    await site.start()
+    try:
+        key, port = (wanted.directory / "node.key").read_bytes(), runner.addresses[0][1]
+        # The card is in another board now: the master has to be asked what has become of it.
+        task = asyncio.create_task(membership.join(replace(wanted, serial="board-9", api_port=port), Tries()))
+        for _ in range(2):
+            asked_for.clear()
+            await asyncio.wait_for(asked_for.wait(), WAIT_SECONDS)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert (wanted.directory / "node.key").read_bytes() == key
+        assert held(wanted).name == "node-7"
+    finally:
+        await runner.cleanup()
 
 
 async def test_another_master_is_told_nothing(rack: Rack) -> None:

@@ -115,13 +115,20 @@ def test_what_is_no_pin_is_said(text: str) -> None:
 @pytest.mark.parametrize(("status", "body", "error"), [
     (403, {"reason": "KeyUnknown"}, identity.KeyUnknown), (403, {"reason": "NodeCloned"}, identity.Copied),
     (409, {"reason": "NodeStateUnknown", "message": "in a moment"}, identity.JoinError),
-    (403, {"reason": "Forbidden", "message": "an older master"}, identity.KeyUnknown),
+    (403, {"reason": "Forbidden", "message": "an older master"}, identity.NotServed),
+    (401, {"reason": "Unauthorized"}, identity.NotServed), (404, {"reason": "NotFound"}, identity.NotServed),
+    (405, {"reason": "MethodNotAllowed"}, identity.NotServed), (503, {"reason": "NotNow"}, identity.JoinError),
     (429, {"reason": "TooManyRequests", "message": "later"}, identity.JoinError), (500, {}, identity.JoinError),
 ])
 def test_refused_renewals_say_why(status: int, body: dict[str, str], error: type[identity.JoinError]) -> None:
     with pytest.raises(error) as raised:
         identity.renewed(status, msgspec.json.encode(body))
     assert type(raised.value) is error
+
+
+def test_a_master_that_serves_no_renewals_has_not_called_the_key_unknown() -> None:
+    """The key is forgotten for that, with the pods that came with it."""
+    assert not issubclass(identity.NotServed, identity.KeyUnknown)
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b'{"certificate": 7}', b"\xff"])

@@ -217,6 +217,18 @@ def test_a_registered_node_cannot_take_a_role_or_another_key() -> None:
     assert action.node.metadata.annotations == {"note": "n"}
 
 
+def test_a_renamed_machine_keeps_its_roles_and_takes_none() -> None:
+    old = core.Node(metadata=meta.ObjectMeta(name="node-1", labels={
+        "node-role.kubernetes.io/gpu": "", "x.node-restriction.kubernetes.io/a": "b", "board": "4"}))
+    claims = {"node-role.kubernetes.io/control-plane": "", "node-restriction.kubernetes.io/secure": "yes", "board": "5"}
+    (action,) = reported.node("kitchen", report(labels=claims), None, (), CIDR, START, before=(old,))
+    assert isinstance(action, reported.CreateNode)
+    found = action.node.metadata.labels
+    assert {key: value for key, value in found.items() if "node-r" in key or key == "board"} == {
+        "node-role.kubernetes.io/gpu": "", "x.node-restriction.kubernetes.io/a": "b", "board": "5"}
+    assert found["kubernetes.io/hostname"] == "kitchen"
+
+
 def test_what_is_no_address_or_amount_never_gets_into_the_api() -> None:
     bad = report()
     bad = replace(bad, status=replace(

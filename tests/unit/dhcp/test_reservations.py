@@ -53,6 +53,10 @@ def test_the_settings_win_over_wishes_and_wishes_over_what_nodes_have() -> None:
     (Wanted(address="10.0.0.9", mac=mac(1), name="master"), "a name of the master's"),
     (Wanted(address="10.0.0.9", serial="10000000a1b2c3d4"), "not known yet"),
     (Wanted(address="10.0.0.9", node="node-9"), "not known yet"),
+    (Wanted(address="10.0.0.9", serial="a\nb"), "no serial number"),
+    (Wanted(address="10.0.0.9", serial="a" * 65), "no serial number"),
+    (Wanted(address="10.0.0.9", mac=mac(1), node="node-1\ndhcp-script=/x"), "no name of a node"),
+    (Wanted(address="10.0.0.9", mac=mac(1), node="a" * 254), "no name of a node"),
     (Wanted(address="10.0.0.7", mac=mac(1)), "is leased to 02:ed:9e:00:00:63 now"),
     (Wanted(address="10.0.0.30", mac=mac(50)), "has a reservation already"),
     (Wanted(address="10.0.0.30", mac=mac(51), name="camera"), "is the name already"),
@@ -76,6 +80,17 @@ def test_a_board_is_known_by_its_serial_number() -> None:
                                   Wanted(address="10.0.0.9", serial="00000000a1b2c3d4")),
                     boards={"10000000a1b2c3d4": mac(8)})
     assert kept(merge([], wished, GROUND)) == {"10.0.0.8": mac(8), "10.0.0.9": "b8:27:eb:b2:c3:d4"}
+
+
+@pytest.mark.parametrize("said", ["02:ed:9e:00:00:01,10.0.0.66\ndhcp-script=/tmp/x", "no address", "ff:ff:ff:ff:ff:ff"])
+def test_what_is_said_to_be_a_boards_address_is_one(said: str) -> None:
+    wished = Wishes(reservations=(Wanted(address="10.0.0.8", serial="10000000a1b2c3d4"),),
+                    boards={"10000000a1b2c3d4": said})
+    result = merge([], wished, GROUND)
+    assert kept(result) == {}
+    assert "is no hardware address of the board 10000000a1b2c3d4" in result.outcomes[0].problem
+    written = Wishes(reservations=wished.reservations, boards={"10000000a1b2c3d4": "02-ED-9E-00-00-08"})
+    assert kept(merge([], written, GROUND)) == {"10.0.0.8": mac(8)}
 
 
 def test_nodes_are_pinned_only_where_the_server_would_forget_them() -> None:

@@ -72,3 +72,20 @@ def test_a_flashed_machine_does_not_take_the_name_of_a_node() -> None:
 def test_a_node_that_has_told_nothing_yet_is_there_all_the_same() -> None:
     assert hosts(inventory([{"metadata": {"name": "node-9"}}], [])) == {
         "node-9": {"edge_joined": True, "edge_ready": False, "edge_master": False, "edge_cordoned": False}}
+
+
+def test_what_could_be_a_template_is_left_out() -> None:
+    """A machine says these of itself, and Ansible runs where people have their keys."""
+    hostile = "{{ lookup('pipe', 'id') }}"
+    bad = node("node-1", "10.0.0.2", edge__pi=hostile)
+    bad["metadata"]["annotations"]["edge.io/serial"] = hostile
+    bad["metadata"]["labels"]["edge.pi/model"] = "{% raw %}"
+    bad["status"]["nodeInfo"] = {"architecture": "{# #}", "kubeletVersion": hostile, "systemUUID": hostile}
+    bad["status"]["addresses"][1]["address"] = hostile
+    leases = [{"address": "10.0.0.7", "mac": hostile, "name": hostile}, {"address": hostile, "mac": hostile}]
+    found = inventory([bad], leases)
+    assert "{" not in "".join(map(str, hosts(found))) + "".join(map(str, hosts(found)["node-1"].values()))
+    assert hosts(found)["node-1"] == {"edge_joined": True, "edge_ready": True, "edge_master": False,
+                                      "edge_cordoned": False}
+    assert hosts(found)["10-0-0-7"] == {"ansible_host": "10.0.0.7", "edge_joined": False, "edge_ready": False}
+    assert found["edge_not_joined"] == {"hosts": ["10-0-0-7"]}

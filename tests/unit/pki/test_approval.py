@@ -20,9 +20,9 @@ EVERY_LIFE = (Life.ALIVE, Life.SILENT, Life.UNKNOWN)
 
 
 def reason(asked: approval.Asked, *known: Known, kind: type[approval.Decision] = Approve,
-           revoked: tuple[str, ...] = ()) -> str:
+           revoked: tuple[str, ...] = (), own: tuple[str, ...] = ()) -> str:
     """Return why that is decided, and see that it is decided so."""
-    found = approval.decide(asked, known, revoked=revoked)
+    found = approval.decide(asked, known, revoked=revoked, own=own)
     assert isinstance(found, kind), found
     return found.reason
 
@@ -106,8 +106,30 @@ def test_a_copied_card_is_a_copy_under_another_name_too() -> None:
     assert reason(other, replace(MINE, life=Life.SILENT)) == "NodeRenamed"
 
 
-def test_a_node_may_change_its_key_by_its_certificate_on_its_own_board() -> None:
-    assert reason(OWN, TAKEN) == "NodeRenewal"
+@pytest.mark.parametrize("asked", [JOIN, RENEW, OWN])
+def test_a_known_key_does_not_get_a_name_of_the_master(asked: approval.Asked) -> None:
+    """Wherever that name is looked for, its certificate would pass for the master's."""
+    renamed = replace(asked, common_name="master", dns=("master",), username=asked.username.replace("node-1", "master"))
+    assert reason(renamed, MINE, own=("master",), kind=Leave) == "NameReserved"
+    assert "another host name" in approval.decide(renamed, (MINE,), own=("master",)).message
+    assert reason(renamed, MINE, own=("pi",)) == "NodeRenamed"
+
+
+def test_the_masters_own_agent_joins_and_renews_under_its_name() -> None:
+    join = replace(JOIN, common_name="master", dns=("master",))
+    mine = replace(MINE, name="master")
+    assert reason(join, own=("master",)) == "NodeJoin"
+    assert reason(join, mine, own=("master",)) == "NodeRejoin"
+    assert reason(replace(RENEW, common_name="master", dns=("master",)), mine, own=("master",)) == "NodeRenewal"
+    assert reason(join, replace(mine, keys=frozenset((OTHER_KEY,))), own=("master",), kind=Leave) == "NodeNeedsAdoption"
+
+
+@pytest.mark.parametrize("life", EVERY_LIFE)
+def test_a_node_does_not_change_its_key_by_its_certificate_alone(life: Life) -> None:
+    """A thief who could would have a key that stays good when the one of the stolen card is revoked."""
+    assert reason(OWN, replace(TAKEN, life=life), kind=Leave) == "NodeNeedsAdoption"
+    assert "`edgectl node adopt node-1`" in approval.decide(OWN, (TAKEN,)).message
+    assert reason(OWN, kind=Leave) == "NodeNeedsAdoption"
     assert reason(replace(OWN, serial="board-2"), TAKEN, kind=Deny) == "NodeCloned"
     other = replace(OWN, username="system:node:node-2")
     assert isinstance(approval.decide(other, (MINE,)), Leave)

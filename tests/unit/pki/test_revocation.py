@@ -71,6 +71,17 @@ def test_serials_are_those_of_the_keys_and_those_that_were_named() -> None:
     assert revocation.serials(entries, keep=[KEY]) == {revocation.serial("sha256:" + "cd" * 32)}
 
 
+def test_no_entry_names_the_serial_number_of_a_key_that_is_kept() -> None:
+    own, other = KEY, "sha256:" + "cd" * 32
+    entries = {other: revocation.Revocation(serials=(f"{revocation.serial(own):x}",))}
+    assert revocation.serials(entries, keep=[own]) == {revocation.serial(other)}
+
+
+def test_an_entry_names_a_few_serial_numbers_and_no_more() -> None:
+    entries = {KEY: revocation.Revocation(serials=tuple(f"{number:x}" for number in range(1, 1000)))}
+    assert revocation.serials(entries) == {*range(1, 9), revocation.serial(KEY)}
+
+
 @pytest.mark.parametrize("key", ["", "node-2", "sha256:ab", "sha256:" + "AB" * 32, "ab" * 32])
 def test_a_hash_that_is_none_is_told(key: str) -> None:
     assert "64 hexadecimal digits" in revocation.problem(key)

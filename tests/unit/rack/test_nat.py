@@ -19,6 +19,13 @@ def test_without_a_name_for_the_uplink_outside_is_whatever_is_not_the_racks() ->
     assert "wlan0" not in script
 
 
+def test_over_ipv6_the_bus_is_shut_and_the_api_is_shared_by_networks() -> None:
+    script = nat.render(Rack())
+    assert 'meta nfproto ipv6 iifname != "lo" tcp dport 8883 reject with tcp reset' in script
+    assert ('iifname != "lo" tcp dport 6443 ct state new add @api_clients6 '
+            "{ ip6 saddr & ffff:ffff:ffff:ffff:: ct count over 256 } reject with tcp reset") in script
+
+
 def test_no_rule_depends_on_the_address_of_the_uplink() -> None:
     script = nat.render(Rack(names=("192.168.1.7",)))
     assert "192.168" not in script
