@@ -18,7 +18,7 @@ def test_sections_and_defaults_come_over(tmp_path: Path) -> None:
     path.write_text('data_dir = "/data"\n[bus]\nhost = "10.0.0.1"\n')
     settings = config.load_apart(path, *SERVER)
     assert (settings.data_dir, settings.bus.host, settings.bus.port) == (Path("/data"), "10.0.0.1", 8883)
-    assert settings.network.load_balancer_addresses == ()
+    assert settings.network.load_balancer_addresses == ("uplink",)
 
 
 def test_problems_are_told_in_the_same_words(tmp_path: Path) -> None:

@@ -195,7 +195,8 @@ def test_a_flood_leaves_the_server_small_and_answering(around: Networks, tmp_pat
     assert len(document["machines"]) <= nodes.MOST
     assert all(each["reason"].isprintable() for each in document["machines"])
     assert ours.order("memory") - before < 20 * 1024**2
-    assert around.addresses("laptop", LAPTOP, "rack.local") == {HOME}
+    # Whoever asks sends his question again; one in the middle of the flood may be lost.
+    assert any(around.addresses("laptop", LAPTOP, "rack.local") == {HOME} for _ in range(5))
 
 
 def test_a_search_in_a_flood_ends_and_is_bounded(around: Networks, tmp_path: Path) -> None:
