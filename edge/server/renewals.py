@@ -115,7 +115,8 @@ class Renewals:
     async def _signed(self, pem: str, content: authority.Request) -> tuple[int, object]:
         """Have the request signed, and wait for that; one that was signed lately is answered as it was then.
 
-        It is one request for one key on one board, however often that is signed anew and in whatever text it is sent.
+        There is one request for one name, key and board. Another, of a machine that has got its old name back, takes
+        its place.
         """
         mark = hashlib.sha256(f"{content.key_hash} {content.serial}".encode()).hexdigest()[:10]
         made = Csr(api_version="certificates.k8s.io/v1", kind="CertificateSigningRequest",
@@ -130,6 +131,9 @@ class Renewals:
                 found = await self._client.create(made)
             except errors.AlreadyExists:
                 found = await self._client.get(Csr, made.metadata.name)
+                if found.spec.request != made.spec.request and found.status.certificate:
+                    await self._client.delete(Csr, found.metadata.name, uid=found.metadata.uid)
+                    found = await self._client.create(made)
             while self._clock.monotonic() < end:
                 if found.status.certificate:
                     return 200, Answer("NodeRenewal", certificate=base64.b64decode(found.status.certificate).decode())

@@ -19,6 +19,7 @@ def test_a_worker_flashed_anew_is_adopted_with_one_command(rack: Rack) -> None:
     until(lambda: rack.laptop.ssh(NODE, "true", check=False).returncode == 0, 120, "no SSH", rack.report)
     cache = playbooks.cache()
     shown = playbooks.play(rack.laptop, "join.yml", f"edge_offline_cache={cache}",
+                           "edge_ready_wait_seconds=10",
                            arguments=("--limit", f"master,{NODE}"), check=False, timeout=900)
     adopted = rack.laptop.edgectl("node", "adopt", NODE, "--yes", check=False)
     assert adopted.returncode == 0, shown[-4000:] + adopted.stdout + adopted.stderr
