@@ -211,6 +211,10 @@ def spare(rack: Rack) -> Iterator[Rack]:
     shutil.rmtree(card(OTHER))
     kept.rename(card(OTHER))
     back(rack, OTHER)
+    # What the copy has asked for waits for a person, who would have to choose.
+    for request in rack.get("csr")["items"]:
+        if not request["status"].get("conditions"):
+            rack.kubectl("delete", "csr", request["metadata"]["name"])
 
 
 def test_a_copied_card_gets_a_key_of_its_own_and_disturbs_nobody(spare: Rack) -> None:
