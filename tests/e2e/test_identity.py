@@ -213,7 +213,7 @@ def spare(rack: Rack) -> Iterator[Rack]:
     back(rack, OTHER)
     # What the copy has asked for waits for a person, who would have to choose.
     for request in rack.get("csr")["items"]:
-        if not request["status"].get("conditions"):
+        if not request.get("status", {}).get("conditions"):
             rack.kubectl("delete", "csr", request["metadata"]["name"])
 
 
