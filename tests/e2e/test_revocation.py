@@ -38,7 +38,10 @@ def pod(rack: Rack, namespace: str) -> str:
 
 @pytest.fixture
 def restored(rack: Rack) -> Iterator[None]:
-    """Whatever fails, the node is a member afterwards: with a new key that is adopted."""
+    """Its card has a token that is good; and whatever fails, the node is a member afterwards, with a key that is
+    adopted."""
+    token = json.loads(rack.edgectl("token", "create", "-o", "json").stdout)["token"]
+    (LAB.directory(NODE) / "etc/bootstrap-token").write_text(token)
     yield
     if not is_ready(rack.get("node", NODE)):
         new_key(rack)
