@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 import msgspec
 
-from edge.rack import firewalls, ntp, uplink
+from edge.rack import bus, firewalls, ntp, uplink
 from edge.rack.facts import Facts, Link
 from edge.rack.network import choice, plain
 from edge.rack.settings import Rack
@@ -192,5 +192,14 @@ def _portal(rack: Rack, facts: Facts) -> Iterator[Problem]:
                       "machines at home reach the internet, and the master resolves names (getent hosts debian.org)")
 
 
+def _revocations(_rack: Rack, facts: Facts) -> Iterator[Problem]:
+    if why := bus.refused_list(facts):
+        yield Problem(reason="RevocationsRefused",
+                      message=f"what was revoked lately is not refused by the bus: {why.partition(';')[0]}",
+                      remedy="`systemctl restart edge-server` writes the list anew; if that does not help, make "
+                             "ConfigMap kube-system/revoked-keys shorter")
+
+
 _LOOKS: tuple[Callable[[Rack, Facts], Iterator[Problem]], ...] = (
-    _objections, _overlaps, _interface, _forwarding, _firewalls, _uplink, _routes, _radio, _names, _time, _portal)
+    _objections, _overlaps, _interface, _forwarding, _firewalls, _revocations, _uplink, _routes, _radio, _names, _time,
+    _portal)

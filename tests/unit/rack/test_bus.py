@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge.pki import authority, revocation, revocation_list
-from edge.rack import bus
+from edge.rack import bus, check
 from edge.rack.facts import Facts
 from edge.rack.settings import Rack
 
@@ -47,3 +47,10 @@ def test_damage_changes_nothing() -> None:
 
 def test_a_list_that_was_emptied_goes() -> None:
     assert bus.documents(RACK, facts(revocation_list.make(CA, []), own=FIRST)) == bus.documents(RACK, facts())
+
+
+def test_a_list_that_is_refused_is_told() -> None:
+    """Whoever revoked a key believes that the bus refuses it."""
+    assert [problem.reason for problem in check.check(RACK, facts(b"", own=FIRST))].count("RevocationsRefused") == 1
+    for good in (facts(), facts(FIRST), facts(SECOND, own=FIRST)):
+        assert "RevocationsRefused" not in [problem.reason for problem in check.check(RACK, good)]
