@@ -5,6 +5,7 @@ Started by `edge.lab.power` inside the machine's fresh namespaces: `python -m ed
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -170,9 +171,12 @@ def prepare(spec: dict[str, object], directory: Path) -> None:
     for name in ("netns", "lock", "podman"):
         Path("/run", name).mkdir()
     search = f"search {spec['search']}\n" if spec["search"] else ""
+    own_id = hashlib.sha256(str(directory).encode()).hexdigest()[:32]
     for target, text in ((resolv, f"{search}nameserver {spec['nameserver']}\n"),
                          (Path("/etc/hostname"), f"{spec['name']}\n"),
-                         (Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {spec['name']}\n")):
+                         (Path("/etc/hosts"), f"127.0.0.1 localhost\n127.0.1.1 {spec['name']}\n"),
+                         # Else they would all pass for copies of one card.
+                         (Path("/etc/machine-id"), f"{own_id}\n")):
         source = directory / "etc" / target.name
         if target == resolv and source.exists():
             text = source.read_text()
