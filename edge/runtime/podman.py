@@ -132,11 +132,19 @@ class Podman(PodmanImages, PodmanUse):
 
     async def remove(self, container_id: str) -> None:
         with contextlib.suppress(NoSuchContainer):
-            query = {"force": "true", "v": "true", "timeout": "0"}
-            answer = await self._call("DELETE", f"/containers/{container_id}", query)
-            for row in answer or ():
-                if row.get("Err"):
-                    raise RuntimeFailure(" ".join(str(row["Err"]).split()))
+            try:
+                await self._remove(container_id)
+            except RuntimeFailure as error:
+                # One with a user namespace is unmounted a moment late; Podman 4.3 says so, and all of it may be gone.
+                if "device or resource busy" not in str(error):
+                    raise
+                await self._remove(container_id)
+
+    async def _remove(self, container_id: str) -> None:
+        query = {"force": "true", "v": "true", "timeout": "0"}
+        for row in await self._call("DELETE", f"/containers/{container_id}", query) or ():
+            if row.get("Err"):
+                raise RuntimeFailure(" ".join(str(row["Err"]).split()))
 
     async def exec(self, container_id: str, command: tuple[str, ...], timeout_seconds: float) -> ExecResult:
         exec_id = await self._create_exec(container_id, command, stdin=False, tty=False)

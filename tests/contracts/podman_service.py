@@ -15,11 +15,14 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
+
+from edge.agent import processes
+from edge.runtime.interface import Runtime
 
 CGROUPS = Path("/sys/fs/cgroup")
 UNIFIED = CGROUPS / "unified"
@@ -107,6 +110,17 @@ def _start(directory: Path) -> PodmanService:
             raise RuntimeError("podman did not start: " + (directory / "service.log").read_text()[-2000:])
         time.sleep(0.02)
     return PodmanService(directory, socket, process)
+
+
+@contextlib.asynccontextmanager
+async def cleared(runtime: Runtime) -> AsyncIterator[None]:
+    """Close a runtime after the block, without any container; a failure of one test is none of the next one's."""
+    try:
+        yield
+        for container in sorted(await runtime.list(), key=lambda each: each.name == processes.PAUSE):
+            await runtime.remove(container.id)
+    finally:
+        await runtime.close()
 
 
 def power_cut(service: PodmanService) -> None:

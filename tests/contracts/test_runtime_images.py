@@ -71,6 +71,7 @@ def registry(shared: tuple[podman_service.PodmanService, Registry]) -> Iterator[
     found.requests.clear()
     found.users.clear()
     found.stalled.clear()
+    found.given_up.clear()
     found.add("team/app", "1", layer(), podman_service.ARCHITECTURE)
     yield found
     found.refuse = 0
@@ -80,13 +81,11 @@ def registry(shared: tuple[podman_service.PodmanService, Registry]) -> Iterator[
 @pytest.fixture
 async def podman(shared: tuple[podman_service.PodmanService, Registry], registry: Registry) -> AsyncIterator[Podman]:
     runtime = Podman(str(shared[0].socket), SystemClock())
-    yield runtime
-    for container in await runtime.list():
-        await runtime.remove(container.id)
-    for image in await runtime.images():
-        await runtime.remove_image(image.id)
-    assert await runtime.images() == ()
-    await runtime.close()
+    async with podman_service.cleared(runtime):
+        yield runtime
+        for image in await runtime.images():
+            await runtime.remove_image(image.id, force=True)
+        assert await runtime.images() == ()
 
 
 @pytest.fixture(params=["fake", "podman"])
@@ -191,6 +190,7 @@ class TestPull:
         pull.cancel()
         with pytest.raises(asyncio.CancelledError):
             await pull
+        assert await asyncio.to_thread(registry.given_up.wait, 20)
         registry.go_on.set()
         assert await podman.find_image(f"{registry.host}/team/app:1") is None
         assert (await podman.pull(f"{registry.host}/team/app:1")).names

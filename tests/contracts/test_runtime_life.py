@@ -81,10 +81,8 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     spec = ContainerSpec(pod_uid="uid-1", pod_name="web", namespace="default", name="main", attempt=0, spec_hash="h",
                          image=PLAIN, image_id=image.id, command=("sleep", "1000"),
                          log_path=str(tmp_path / "main/0.log"))
-    yield Case(runtime, spec, request.param == "podman", shared)
-    for container in sorted(await runtime.list(), key=lambda each: each.name == processes.PAUSE):
-        await runtime.remove(container.id)
-    await runtime.close()
+    async with podman_service.cleared(runtime):
+        yield Case(runtime, spec, request.param == "podman", shared)
 
 
 async def started(case: Case, spec: ContainerSpec) -> Container:

@@ -73,10 +73,8 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         await runtime.load(chunks())
     image = await runtime.find_image("hello")
     assert image is not None
-    yield Case(runtime, replace(spec, image_id=image.id), request.param == "podman")
-    for container in await runtime.list():
-        await runtime.remove(container.id)
-    await runtime.close()
+    async with podman_service.cleared(runtime):
+        yield Case(runtime, replace(spec, image_id=image.id), request.param == "podman")
 
 
 @pytest.fixture

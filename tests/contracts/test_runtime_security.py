@@ -89,10 +89,8 @@ async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
             await runtime.load(once(archive))
     image = await runtime.find_image("hello")
     assert image is not None
-    yield Case(runtime, replace(spec, image_id=image.id), request.param == "podman")
-    for container in await runtime.list():
-        await runtime.remove(container.id)
-    await runtime.close()
+    async with podman_service.cleared(runtime):
+        yield Case(runtime, replace(spec, image_id=image.id), request.param == "podman")
 
 
 async def once(data: bytes) -> AsyncIterator[bytes]:

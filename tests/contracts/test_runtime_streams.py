@@ -92,10 +92,8 @@ async def rig(podman: podman_service.PodmanService, tmp_path: Path) -> AsyncIter
 
     made = Rig(runtime, spec, card, links,
                LogKeeper(str(tmp_path / "pods"), str(links), LIMITS, SystemClock(), views))
-    yield made
-    for container in await runtime.list():
-        await runtime.remove(container.id)
-    await runtime.close()
+    async with podman_service.cleared(runtime):
+        yield made
 
 
 def slowly(lines: int) -> str:

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from edge.api import times
+from edge.clock import SystemClock
 from edge.lab import host
 
 NAME = os.environ.get("EDGE_E2E_NAME", "edgetest")
@@ -77,6 +79,15 @@ class Rack:
 
     def ready_pods(self, selector: str, namespace: str = "default") -> list[dict[str, Any]]:
         return [pod for pod in self.pods(selector, namespace) if is_ready(pod)]
+
+    def until_back(self, node: str, seconds: float = 60) -> None:
+        """Wait until a node is Ready and has been heard once more: one that went counts as Ready for a while."""
+        since = SystemClock().now()
+
+        def heard() -> bool:
+            lease = self.get("lease", "-n", "kube-node-lease", node)
+            return times.parse(lease["spec"]["renewTime"]) > since and is_ready(self.get("node", node))
+        until(heard, seconds, f"{node} is not back")
 
 
 def is_ready(obj: dict[str, Any]) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import Rack
-from tests.e2e.conftest import is_ready as ready
 from tests.e2e.conftest import until as wait_until
 
 NODE, OWN, ADDRESS, MAC = "node-3", "10.0.0.4", "10.0.0.77", "02:ed:9e:00:00:04"
@@ -31,10 +30,6 @@ def internal_address(rack: Rack, node: str) -> str:
     return next(str(each["address"]) for each in addresses if each["type"] == "InternalIP")
 
 
-def is_ready(rack: Rack, node: str) -> bool:
-    return ready(rack.get("node", node))
-
-
 def until(condition: Callable[[], Any], seconds: float) -> None:
     wait_until(condition, seconds, "leases or reservations are not as they should be")
 
@@ -54,7 +49,8 @@ def reserved(rack: Rack) -> Iterator[None]:
     if internal_address(rack, NODE) != OWN:
         switch(rack, "off")
         switch(rack, "on")
-        until(lambda: internal_address(rack, NODE) == OWN and is_ready(rack, NODE), 90)
+        until(lambda: internal_address(rack, NODE) == OWN, 90)
+        rack.until_back(NODE)
     rack.edgectl("dhcp", "release", OWN)
 
 
@@ -81,7 +77,8 @@ def test_a_worker_with_a_reservation_moves_when_it_is_switched_on_again(rack: Ra
     until(lambda: ADDRESS in reservations(rack) and not reservations(rack)[ADDRESS].get("problem"), 30)
     switch(rack, "off")
     switch(rack, "on")
-    until(lambda: internal_address(rack, NODE) == ADDRESS and is_ready(rack, NODE), 90)
+    until(lambda: internal_address(rack, NODE) == ADDRESS, 90)
+    rack.until_back(NODE)
     lease = leases(rack)[NODE]
     assert (lease["address"], lease["mac"], lease["reserved"]) == (ADDRESS, MAC, True)
     assert ADDRESS in rack.shell("master", "busybox", "nslookup", f"{NODE}.cluster.home", "10.0.0.1")

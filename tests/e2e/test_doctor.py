@@ -147,6 +147,7 @@ def test_a_machine_that_is_off_and_a_request_that_waits_are_named_from_the_lapto
     finally:
         switch("node-2", on=True)
         well.kubectl("delete", "csr", "somebody-waits")
+    well.until_back("node-2")
     until(lambda: "nodes" not in doctor(well, "problem"), 60, "node-2 is still a problem")
 
 

@@ -87,8 +87,8 @@ def ready(rack: Rack, name: str, machine: str, since: int | None = None) -> dict
     if since is not None:
         until(lambda: "edge.bus: connected" in rack.log(machine, "edge-agent")[since:], SILENT_SECONDS,
               f"{machine} does not come up")
-    until(lambda: certificate(machine).name == name and is_ready(rack.get("node", name)), SILENT_SECONDS,
-          f"{name} is not Ready")
+    until(lambda: certificate(machine).name == name, SILENT_SECONDS, f"{machine} is not {name}")
+    rack.until_back(name, SILENT_SECONDS)
     found: dict[str, Any] = rack.get("node", name)
     return found
 

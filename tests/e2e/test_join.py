@@ -33,7 +33,7 @@ def outsider(rack: Rack) -> Iterator[Rack]:
         (ETC / "bootstrap-token").write_text(created["token"])
         (ETC / "ca-cert-hash").write_text(kept["ca-cert-hash"])
         switch(NODE, on=True)
-        until(lambda: is_ready(rack.get("node", NODE)), 60, f"{NODE} is not back")
+        rack.until_back(NODE)
         delete(rack, created["token"])
 
 

@@ -133,7 +133,7 @@ def test_the_data_of_a_node_that_is_away_goes_when_it_is_back(here: Within) -> N
         here.rack.lab("power", "on", "node-3")
     until(lambda: gone(here, "pv", volume), 60, "the volume stays")
     assert volume not in volumes_of("node-3")
-    here.rack.kubectl("wait", "--for=condition=Ready", "node/node-3", "--timeout=60s")
+    here.rack.until_back("node-3")
 
 
 def test_the_books_database_has_its_volume_and_says_what_it_cannot_mount(here: Within) -> None:

@@ -130,7 +130,8 @@ def test_a_pull_of_a_deleted_pod_is_given_up(here: Within, registry: Registry, s
     registry.go_on.clear()
     here.apply(running("web", f"{HOST}/team/{serial}:1"))
     assert registry.stalled.wait(20)
-    here.kubectl("delete", "pod", "web", "--timeout=10s")
+    here.kubectl("delete", "pod", "web", "--timeout=20s")
+    assert registry.given_up.wait(20)
     registry.go_on.set()
     assert serial not in here.rack.edgectl("image", "ls", "--node", "node-1").stdout
 
@@ -258,7 +259,7 @@ class TestByHand:
                 assert f"{node}: loaded {name}" in result.stdout
         finally:
             switch("node-3", on=True)
-            rack.kubectl("wait", "--for=condition=Ready", "node/node-3", "--timeout=60s")
+            rack.until_back("node-3")
         rack.edgectl("image", "rm", name)
 
     def test_what_is_no_archive_is_said_in_one_sentence(self, rack: Rack, tmp_path: Path) -> None:

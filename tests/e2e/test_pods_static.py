@@ -141,7 +141,7 @@ def test_a_node_that_boots_without_its_master_runs_them(rack: Rack, here: Within
         until(lambda: [name for name in containers(rack) if here.namespace in name], 90, "it does not run")
     finally:
         rack.lab("power", "on", "master")
-    until(lambda: is_ready(rack.get("node", NODE)), 120, "the node is not ready")
+    rack.until_back(NODE, 120)
     ready(here)
 
 

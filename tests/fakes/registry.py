@@ -10,7 +10,10 @@ import ctypes
 import gzip
 import json
 import re
+import select
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,6 +48,8 @@ class Registry:
     """Set once a layer was asked for that is held back."""
     go_on: threading.Event = field(default_factory=threading.Event)
     """Cleared: layers are held back until it is set."""
+    given_up: threading.Event = field(default_factory=threading.Event)
+    """Set once who waited for a layer has hung up."""
 
     @property
     def host(self) -> str:
@@ -169,7 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(404, "BLOB_UNKNOWN", "blob unknown to registry")
         if not self.registry.go_on.is_set():
             self.registry.stalled.set()
-            self.registry.go_on.wait(LONGEST_STALL_SECONDS)
+            deadline = time.monotonic() + LONGEST_STALL_SECONDS
+            while not self.registry.go_on.wait(0.05) and time.monotonic() < deadline:
+                if select.select([self.connection], (), (), 0)[0] and not self.connection.recv(1, socket.MSG_PEEK):
+                    self.registry.given_up.set()
+                    break
         return self._answer(200, "application/octet-stream", self.registry.blobs[reference])
 
     def _error(self, status: int, code: str, text: str, headers: dict[str, str] | None = None) -> None:
