@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from edge import config, ids, logs, notify
-from edge.agent import checkpoint, enrol, loop, membership, node_settings
+from edge.agent import checkpoint, identity_files, loop, masters, membership, node_settings
 from edge.agent.addresses import upstreams
 from edge.agent.checkpoint import Checkpoint, Statuses
 from edge.agent.identity import JoinError
+from edge.agent.identity_files import Identity, Joining
 from edge.agent.parts import Parts
 from edge.agent.renewal import Renewal
 from edge.agent.streams import StreamServer
@@ -116,17 +117,17 @@ async def _be_nodes(settings: Settings, clock: Clock, chance: ids.Ids, stop: asy
 async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asyncio.Future[None]) -> None:
     for directory in (settings.data_dir, settings.run_dir):
         directory.mkdir(parents=True, exist_ok=True)
-    joining = enrol.Joining(node_name=settings.node_name, data_dir=settings.data_dir, server=settings.server,
-                            serial=settings.board_serial,
-                            api_port=settings.api_port, token_file=settings.bootstrap_token_file,
-                            ca_cert_hash=settings.ca_cert_hash,
-                            ca_cert_hash_file=settings.ca_cert_hash_file,
-                            interface=settings.interface, announced=settings.announce)
+    joining = Joining(node_name=settings.node_name, data_dir=settings.data_dir, server=settings.server,
+                      serial=settings.board_serial,
+                      api_port=settings.api_port, token_file=settings.bootstrap_token_file,
+                      ca_cert_hash=settings.ca_cert_hash,
+                      ca_cert_hash_file=settings.ca_cert_hash_file,
+                      interface=settings.interface, announced=settings.announce)
     identity = await _join(joining, clock, stop)
     if identity is None:
         return
     boot_id, settings = chance.uid(), _named(settings, identity.name)
-    contexts = enrol.context(identity), _stream_context(identity)
+    contexts = identity_files.context(identity), _stream_context(identity)
     renewal = Renewal(joining, identity.name, contexts, clock, lambda reason, message: agent.reporter.event(
         None, reason=reason, message=message), boot_id=boot_id, chance=chance)
     bus = MqttBus(_bus_settings(settings, contexts[0], boot_id, renewal), clock, chance)
@@ -168,7 +169,7 @@ async def _serve(settings: Settings, clock: Clock, chance: ids.Ids, stop: asynci
     await server.stop()
     await runtime.close()
     if renewal.is_foreign:
-        enrol.forget(joining)
+        identity_files.forget(joining)
         checkpoint.forget(settings.data_dir, settings.run_dir / "agent")
 
 
@@ -181,7 +182,7 @@ def _named(settings: Settings, name: str) -> Settings:
     return changed
 
 
-async def _join(joining: enrol.Joining, clock: Clock, stop: asyncio.Future[None]) -> enrol.Identity | None:
+async def _join(joining: Joining, clock: Clock, stop: asyncio.Future[None]) -> Identity | None:
     """Return the node's identity, or None when the program is told to stop first."""
     # A node may have to wait for its master for days: that is no failed start, and nobody has to wait for it.
     notify.tell("READY=1")
@@ -215,7 +216,7 @@ async def _answer(agent: loop.Agent, server: NameServer) -> None:
     await asyncio.Event().wait()
 
 
-async def _follow(joining: enrol.Joining, bus: MqttBus, clock: Clock) -> None:
+async def _follow(joining: Joining, bus: MqttBus, clock: Clock) -> None:
     """Look for the master anew when the bus has been silent for a while: it may have got another address."""
     silent_since, patience = clock.monotonic(), SILENCE_SECONDS
     while True:
@@ -226,19 +227,19 @@ async def _follow(joining: enrol.Joining, bus: MqttBus, clock: Clock) -> None:
             # Each search costs a program's start: a master that is away for days is looked for less and less often.
             patience = min(patience * 2, LONGEST_SILENCE_SECONDS)
             try:
-                master = await enrol.find(joining)
+                master = await masters.find(joining)
             except JoinError:
                 silent_since = clock.monotonic()
                 continue
-            if master != enrol.remembered(joining.data_dir):
+            if master != masters.remembered(joining.data_dir):
                 log.info("the master has moved", address=master.address)
-                enrol.remember(joining.data_dir, master)
+                masters.remember(joining.data_dir, master)
             bus.move(master.address)
             silent_since = clock.monotonic()
 
 
 def _bus_settings(settings: Settings, context: ssl.SSLContext, boot_id: str, renewal: Renewal) -> BusSettings:
-    known = enrol.remembered(settings.data_dir)
+    known = masters.remembered(settings.data_dir)
     lost = messages.NodeState(boot_id=boot_id, sequence=0, state="lost")
     return BusSettings(
         host=settings.server or (known.address if known else ""), port=settings.bus_port,
@@ -247,7 +248,7 @@ def _bus_settings(settings: Settings, context: ssl.SSLContext, boot_id: str, ren
         subscriptions=topics.agent_subscriptions(settings.node_name))
 
 
-def _stream_context(identity: enrol.Identity) -> ssl.SSLContext:
+def _stream_context(identity: Identity) -> ssl.SSLContext:
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(identity.ca))
     made.verify_mode = ssl.CERT_REQUIRED
     made.load_cert_chain(identity.certificate, identity.key)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge import logs
-from edge.agent import enrol, identity, renewal, unclaimed
-from edge.agent.enrol import Identity, Joining
+from edge.agent import enrol, identity, identity_files, renewal, unclaimed
 from edge.agent.identity import JoinError, Next
+from edge.agent.identity_files import Identity, Joining
 from edge.clock import Clock
 from edge.pki.subjects import Subject
 
@@ -53,7 +53,7 @@ class _Attempt:
     async def make(self) -> Identity:
         """Return the identity. Raises JoinError, OSError."""
         joining = self._joining
-        held = enrol.held(joining)
+        held = identity_files.held(joining)
         match identity.next_step(held, joining.serial):
             case Next.USE:
                 return await self._use(held)
@@ -74,7 +74,7 @@ class _Attempt:
             except (JoinError, OSError) as error:
                 log.warning("the machine was renamed and goes on under its old name for now", reason=str(error),
                             name=held.certificate.name, wanted=joining.node_name)
-        return replace(enrol.files(joining.directory), name=held.certificate.name)
+        return replace(identity_files.files(joining.directory), name=held.certificate.name)
 
     async def _ask(self, held: identity.Held) -> Identity:
         """The certificate names another board."""
@@ -88,7 +88,7 @@ class _Attempt:
         try:
             return await renewal.renew(joining, joining.node_name if renamed else before.name)
         except identity.KeyUnknown:
-            enrol.forget(joining)
+            identity_files.forget(joining)
             raise
         except identity.Copied:
             self._note_copy()
@@ -97,14 +97,14 @@ class _Attempt:
     async def _join(self) -> Identity:
         """There is no certificate; there may be a key the master knows all the same."""
         joining = self._joining
-        known = enrol.requested(joining)
-        if enrol.files(joining.directory).key.is_file():
+        known = identity_files.requested(joining)
+        if identity_files.files(joining.directory).key.is_file():
             try:
                 return await renewal.renew(joining, joining.node_name)
             except identity.KeyUnknown:
                 if known is not None and joining.serial and known.serial not in ("", joining.serial):
                     # The card was copied before its first machine had joined: this key belongs to that one.
-                    enrol.forget(joining)
+                    identity_files.forget(joining)
             except identity.NotServed as error:
                 # An older master knows tokens all the same. The key stays: what it opens is not known.
                 if joining.token_file is None:
@@ -118,5 +118,5 @@ class _Attempt:
     def _note_copy(self) -> None:
         if self._suspicion.holds(self._clock.monotonic()):
             log.warning("this card is a copy and its original runs; this board gets a key of its own")
-            enrol.forget(self._joining)
+            identity_files.forget(self._joining)
             self._suspicion = identity.Suspicion()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from edge.agent import enrol, eviction, machine, node_status, node_watch
+from edge.agent import eviction, identity_files, machine, masters, node_status, node_watch
 from edge.agent.addresses import default_address, interface_address
 from edge.agent.policy import Policy, maps_volumes
 from edge.agent.taints import parse_taint
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from edge.agent.settings import Settings
 
 
-def node(settings: Settings, identity: enrol.Identity) -> node_watch.Node:
+def node(settings: Settings, identity: identity_files.Identity) -> node_watch.Node:
     """Return the node; its address is looked for again at each look."""
     def address() -> str:
-        known = enrol.remembered(settings.data_dir)
+        known = masters.remembered(settings.data_dir)
         towards = settings.server or (known.address if known else "")
         if settings.node_address:
             return settings.node_address

@@ -12,9 +12,9 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from edge import logs
-from edge.agent import enrol, identity
-from edge.agent.enrol import Identity, Joining
+from edge.agent import enrol, identity, identity_files, masters
 from edge.agent.identity import JoinError
+from edge.agent.identity_files import Identity, Joining
 from edge.clock import Clock
 from edge.ids import Ids
 
@@ -34,20 +34,20 @@ async def renew(joining: Joining, name: str) -> Identity:
         OSError: the card cannot be written.
     """
     master, ca, answer = await _ask(joining, name, look=False)
-    found = enrol.take(joining, ca, answer.certificate)
-    enrol.remember(joining.data_dir, master)
+    found = identity_files.take(joining, ca, answer.certificate)
+    masters.remember(joining.data_dir, master)
     return found
 
 
 async def _ask(joining: Joining, name: str, *, look: bool,
-               boot_id: str = "") -> tuple[enrol.Master, str, identity.Renewed]:
-    pinned = enrol.trusted(joining)
-    master, ca = await enrol.first_good(await enrol.candidates(joining, pinned), pinned)
+               boot_id: str = "") -> tuple[masters.Master, str, identity.Renewed]:
+    pinned = masters.trusted(joining)
+    master, ca = await masters.first_good(await masters.candidates(joining, pinned), pinned)
     csr = await enrol.request(joining, name)
     # Without our own certificate: the handshake would fail with one that has expired.
     verified = ssl.create_default_context(cadata=ca)
     body = identity.renewal_request(csr, look=look, boot_id=boot_id)
-    status, answer = await enrol.ask(master, "POST", PATH, verified, body=body)
+    status, answer = await masters.ask(master, "POST", PATH, verified, body=body)
     return master, ca, identity.renewed(status, answer)
 
 
@@ -74,7 +74,7 @@ class Renewal:
         retry, told = FIRST_RETRY_SECONDS, ""
         while True:
             joining = self._joining
-            held = enrol.held(joining)
+            held = identity_files.held(joining)
             reason = identity.renewal_reason(held, joining.node_name, joining.serial, self._clock.now())
             if not reason:
                 await self._clock.sleep(LOOK_SECONDS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.agent import enrol, identity
+from edge.agent import enrol, identity, identity_files, masters
 from edge.pki import authority
 from tests.fakes.clock import START
 
@@ -19,7 +19,7 @@ def test_the_hash_of_a_ca_is_the_authoritys() -> None:
 
 
 async def test_a_request_is_made_once(tmp_path: Path) -> None:
-    joining = enrol.Joining(node_name="node-1", data_dir=tmp_path)
+    joining = identity_files.Joining(node_name="node-1", data_dir=tmp_path)
     first = await enrol.request(joining, "node-1")
     assert "CERTIFICATE REQUEST" in first
     assert await enrol.request(joining, "node-1") == first
@@ -27,8 +27,8 @@ async def test_a_request_is_made_once(tmp_path: Path) -> None:
 
 
 def test_the_master_is_remembered(tmp_path: Path) -> None:
-    assert enrol.remembered(tmp_path) is None
-    enrol.remember(tmp_path, enrol.Master("10.0.0.1"))
-    assert enrol.remembered(tmp_path) == enrol.Master("10.0.0.1")
+    assert masters.remembered(tmp_path) is None
+    masters.remember(tmp_path, masters.Master("10.0.0.1"))
+    assert masters.remembered(tmp_path) == masters.Master("10.0.0.1")
     (tmp_path / "master.json").write_text("{")
-    assert enrol.remembered(tmp_path) is None
+    assert masters.remembered(tmp_path) is None

@@ -239,8 +239,8 @@ def _key_hash(public_pem: bytes) -> str:
 
 _FIND = """
 import asyncio, pathlib, sys
-from edge.agent import enrol
-print(asyncio.run(enrol.find(enrol.Joining(node_name="node-9", data_dir=pathlib.Path(sys.argv[1]),
+from edge.agent import identity_files, masters
+print(asyncio.run(masters.find(identity_files.Joining(node_name="node-9", data_dir=pathlib.Path(sys.argv[1]),
                                            ca_cert_hash=sys.argv[2]))).address)
 """
 

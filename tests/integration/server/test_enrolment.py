@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from edge.agent import enrol, identity, membership
+from edge.agent import identity, identity_files, masters, membership
+from edge.agent.identity_files import Joining
 from edge.clock import SystemClock
 from edge.pki import authority, names
 from tests.fakes.broker import PROGRAM
@@ -20,12 +21,12 @@ pytestmark = pytest.mark.skipif(not PROGRAM, reason="mosquitto is not installed"
 __all__ = ["rack"]
 
 
-def joining(rack: Rack, name: str = "node-7", *, token: str = TOKEN) -> enrol.Joining:
+def joining(rack: Rack, name: str = "node-7", *, token: str = TOKEN) -> Joining:
     folder = rack.folder / name
     folder.mkdir()
     (folder / "token").write_text(token + "\n")
     pinned = identity.key_hash((rack.broker.folder / "ca.crt").read_text())
-    return enrol.Joining(node_name=name, data_dir=folder / "data", server="localhost", api_port=rack.settings.port,
+    return Joining(node_name=name, data_dir=folder / "data", server="localhost", api_port=rack.settings.port,
                          token_file=folder / "token", ca_cert_hash=pinned)
 
 
@@ -69,7 +70,7 @@ async def test_a_node_with_token_and_hash_gets_its_identity(rack: Rack) -> None:
     assert found.key.stat().st_mode & 0o777 == 0o600
     code, answer = await rack.call("GET", "/api/v1/nodes/node-7", identity=(found.certificate, found.key))
     assert code in (200, 404), answer
-    assert enrol.remembered(wanted.data_dir) == enrol.Master("localhost", rack.settings.port)
+    assert masters.remembered(wanted.data_dir) == masters.Master("localhost", rack.settings.port)
     again = replace(wanted, token_file=None, server="203.0.113.1")
     assert await asyncio.wait_for(membership.join(again, SystemClock()), 1) == found
 
@@ -88,7 +89,7 @@ async def test_a_damaged_identity_is_asked_for_anew(rack: Rack) -> None:
     (lambda wanted: replace(wanted, api_port=1), "no answer from localhost:1"),
 ])
 async def test_what_is_wrong_is_said_once(rack: Rack, caplog: pytest.LogCaptureFixture,
-                                          spoil: Callable[[enrol.Joining], enrol.Joining], words: str) -> None:
+                                          spoil: Callable[[Joining], Joining], words: str) -> None:
     caplog.set_level(logging.INFO)
     wanted = spoil(joining(rack))
     tries = Tries()
@@ -98,7 +99,7 @@ async def test_what_is_wrong_is_said_once(rack: Rack, caplog: pytest.LogCaptureF
     assert len(reasons(caplog)) == 1
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert not enrol.files(wanted.directory).complete
+    assert not identity_files.files(wanted.directory).complete
 
 
 async def test_a_wrong_token_is_said_and_the_right_one_is_taken_when_it_comes(
@@ -135,7 +136,7 @@ async def test_a_denied_node_asks_no_second_time_until_a_person_says_so(
     await asyncio.gather(task, return_exceptions=True)
 
 
-async def register(rack: Rack, name: str, owner: enrol.Joining) -> None:
+async def register(rack: Rack, name: str, owner: Joining) -> None:
     """Make the Node object that says whose key the name belongs to."""
     key = authority.spki_hash((owner.directory / "node.key").read_bytes())
     code, answer = await rack.call("POST", "/api/v1/nodes", {
@@ -148,7 +149,7 @@ async def requests(rack: Rack) -> list[str]:
     return sorted(each["metadata"]["name"] for each in listed["items"])
 
 
-async def request_of(rack: Rack, wanted: enrol.Joining) -> str:
+async def request_of(rack: Rack, wanted: Joining) -> str:
     """Return the name of the request of this node once it is there."""
     async with asyncio.timeout(WAIT_SECONDS):
         while True:

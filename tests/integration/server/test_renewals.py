@@ -16,7 +16,8 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from edge.agent import enrol, identity, membership, renewal
+from edge.agent import identity, identity_files, membership, renewal
+from edge.agent.identity_files import Joining
 from edge.api import times
 from edge.client import cache
 from edge.clock import SystemClock
@@ -37,7 +38,7 @@ __all__ = ["rack"]
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
-async def member(rack: Rack, name: str = "node-7", serial: str = "board-7") -> enrol.Joining:
+async def member(rack: Rack, name: str = "node-7", serial: str = "board-7") -> Joining:
     """Return what a node has that joined and whose token is gone."""
     wanted = replace(joining(rack, name), serial=serial)
     await asyncio.wait_for(membership.join(wanted, SystemClock()), WAIT_SECONDS)
@@ -45,7 +46,7 @@ async def member(rack: Rack, name: str = "node-7", serial: str = "board-7") -> e
     return replace(wanted, token_file=None)
 
 
-def expire(rack: Rack, wanted: enrol.Joining, *, days: int = -1, **other: Any) -> None:
+def expire(rack: Rack, wanted: Joining, *, days: int = -1, **other: Any) -> None:
     """Give the node a certificate of the rack's authority that ends so many days from now."""
     key = (wanted.directory / "node.key").read_bytes()
     profile = replace(names.node(wanted.node_name, serial=wanted.serial), **other)
@@ -56,7 +57,7 @@ def expire(rack: Rack, wanted: enrol.Joining, *, days: int = -1, **other: Any) -
     (wanted.directory / "node.crt").write_bytes(made.certificate)
 
 
-def held(wanted: enrol.Joining) -> subjects.Subject:
+def held(wanted: Joining) -> subjects.Subject:
     return subjects.certificate((wanted.directory / "node.crt").read_text())
 
 
@@ -68,7 +69,7 @@ async def post(rack: Rack, body: bytes, *, method: str = "POST") -> tuple[int, A
         return answer.status, msgspec.json.decode(await answer.read())
 
 
-async def asked(rack: Rack, wanted: enrol.Joining) -> tuple[int, Any]:
+async def asked(rack: Rack, wanted: Joining) -> tuple[int, Any]:
     return await post(rack, identity.renewal_request((wanted.directory / "node.csr").read_text()))
 
 
@@ -87,7 +88,7 @@ async def test_an_expired_certificate_is_renewed_without_a_person_and_without_a_
     # The identity is used as it is: a node goes on without its master.
     found = await asyncio.wait_for(membership.join(wanted, SystemClock()), 5)
     assert (found.name, held(wanted).not_after < SystemClock().now()) == ("node-7", True)
-    context, told = enrol.context(found), asyncio.Queue[tuple[str, str]]()
+    context, told = identity_files.context(found), asyncio.Queue[tuple[str, str]]()
     loop = renewal.Renewal(wanted, found.name, (context,), SystemClock(), lambda *each: told.put_nowait(each))
     task = asyncio.create_task(loop.run())
     reason, message = await asyncio.wait_for(told.get(), WAIT_SECONDS)
