@@ -12,18 +12,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import msgspec
-
 from edge import logs
-from edge.api import coordination, core, errors, meta, mirror_pods
-from edge.bridge import inbox, interface, loop_absent, loop_mirrors, rates, reported, sequence, surroundings, volumes
+from edge.api import core, errors, meta, mirror_pods
+from edge.bridge import inbox, interface, loop_mirrors, rates, reported, sequence, surroundings, volumes
+from edge.bridge.loop_nodes import Nodes
+from edge.bridge.loop_written import Written
 from edge.bus import interface as bus_interface
 from edge.bus import messages, topics
 from edge.client.interface import Client
 from edge.client.recorder import Recorder
 from edge.clock import Clock
 from edge.ids import Ids
-from edge.pki import names
 
 ATTEMPTS = 5
 RETRY_SECONDS = 1.0
@@ -68,7 +67,6 @@ class Recipient:
         self._client = client
         self._clock = clock
         self._ids = ids
-        self._network = network
         self._clear = clear
         self._rates = rates.Rates()
         self._inbox: inbox.Inbox[Key, messages.Reported] = inbox.Inbox()
@@ -77,14 +75,10 @@ class Recipient:
         self.refused: Counter[str] = Counter()
         """Messages dropped, by branch of the topic and reason."""
         self._told: set[tuple[str, str]] = set()
-        self._written: dict[str, meta.Object] = {}
-        """By uid: what was written and the view does not show yet."""
-        self._leases: dict[str, coordination.Lease] = {}
-        self._ranges: dict[str, str] = {}
-        self._reports: dict[str, messages.ReportedNode] = {}
-        self._states: dict[str, str] = {}
         self._recorders: dict[str, Recorder] = {}
-        self.absent = loop_absent.Absent(clock, self._give_up)
+        self._objects = Written(view, client)
+        self._nodes = Nodes(view, self._objects, client, clock, network)
+        self.absent = self._nodes.absent
         self.mirrors = loop_mirrors.Mirrors(view, client, clock, ids, lambda node, report: self._put(
             PodKey(node, report.namespace, report.name), "pod", report))
 
@@ -136,18 +130,14 @@ class Recipient:
     def changed(self, old: meta.Object | None, new: meta.Object | None) -> None:
         """Take note of a change in the view."""
         self.mirrors.changed(old, new)
-        subject = new if new is not None else old
-        assert subject is not None
-        written = self._written.get(subject.metadata.uid)
-        if written is not None and (new is None or not _is_newer(written, new)):
-            del self._written[subject.metadata.uid]
+        self._objects.changed(old, new)
         if new is not None:
             return
-        if isinstance(subject, core.Node):
-            self._forget(subject.metadata.name)
-        elif isinstance(subject, core.Pod) and subject.spec.node_name:
-            node = subject.spec.node_name
-            self._sequences.forget_topic(node, topics.reported_pod(node, subject.metadata.uid))
+        if isinstance(old, core.Node):
+            self._forget(old.metadata.name)
+        elif isinstance(old, core.Pod) and old.spec.node_name:
+            node = old.spec.node_name
+            self._sequences.forget_topic(node, topics.reported_pod(node, old.metadata.uid))
 
     async def work(self) -> None:
         """Work messages off until cancelled."""
@@ -224,12 +214,11 @@ class Recipient:
     async def _apply(self, key: Key, content: messages.Reported) -> None:
         match key, content:
             case NodeKey(name), messages.ReportedNode():
-                self._reports[name] = content
-                await self._apply_node(name, content)
+                await self._nodes.report(name, content)
             case NodeKey(name), messages.NodeState():
-                self._apply_state(name, content.state)
+                self._nodes.state(name, content.state)
             case NodeKey(name), messages.Heartbeat():
-                await self._apply_heartbeat(name, content)
+                await self._nodes.heartbeat(name, content)
             case NodeKey(name), messages.ReportedVolumes():
                 await self._apply_volumes(name, content)
             case PodKey(node, namespace, name), messages.ReportedPod():
@@ -237,106 +226,25 @@ class Recipient:
             case EventKey(node), messages.ReportedEvent():
                 await self._apply_event(node, content)
 
-    async def _apply_node(self, name: str, report: messages.ReportedNode) -> None:
-        existing = self._newest(core.Node, name)
-        for _ in range(ATTEMPTS):
-            try:
-                await self._write_node(name, report, existing)
-                return
-            except (errors.Conflict, errors.AlreadyExists, errors.NotFound):
-                existing = await self._fresh(core.Node, name)
-        raise errors.Conflict(f"node {name} keeps changing")
-
-    async def _write_node(self, name: str, report: messages.ReportedNode, existing: core.Node | None) -> None:
-        taken = {node.spec.pod_cidr for node in self._view.all(core.Node) if node.metadata.name != name}
-        taken |= {given for other, given in self._ranges.items() if other != name}
-        version = ""
-        before = [node for node in self._view.all(core.Node)
-                  if node.metadata.annotations.get(names.RENAMED_ANNOTATION) == name != node.metadata.name]
-        for action in reported.node(name, report, existing, taken, self._network.pod_cidr, self._clock.now(),
-                                    before=before):
-            match action:
-                case reported.CreateNode(node):
-                    # Noted before the first wait: another node may be registering at the same time.
-                    self._ranges[name] = node.spec.pod_cidr
-                    created = self._keep(await self._client.create(node))
-                    log.info("node registered", node=name, pod_cidr=node.spec.pod_cidr)
-                    if created.status != node.status:
-                        self._keep(await self._client.update_status(
-                            msgspec.structs.replace(created, status=node.status)))
-                case reported.UpdateNode(node):
-                    self._ranges[name] = node.spec.pod_cidr
-                    version = self._keep(await self._client.update(node)).metadata.resource_version
-                case reported.UpdateNodeStatus(node):
-                    if version:  # the first write has moved the object on
-                        node = _at(node, version)
-                    self._keep(await self._client.update_status(node))
-
-    def _apply_state(self, name: str, state: str) -> None:
-        self._states[name] = state
-        log.info("node state", node=name, state=state)
-        if state == "online":
-            self.absent.back(name)
-        elif state == "offline":
-            self.absent.left(name, "The node has said goodbye.")
-        else:
-            self.absent.left(name, "The node's connection to the bus was lost.")
-
-    async def _give_up(self, name: str, reason: str) -> None:
-        existing = self._newest(core.Node, name)
-        for _ in range(ATTEMPTS):
-            changed = reported.lost(existing, reason, self._clock.now()) if existing is not None else None
-            if changed is None:
-                return
-            try:
-                self._keep(await self._client.update_status(changed))
-                return
-            except (errors.Conflict, errors.NotFound):
-                existing = await self._fresh(core.Node, name)
-
-    async def _apply_heartbeat(self, name: str, beat: messages.Heartbeat) -> None:
-        await self._renew(name, beat.boot_id)
-        report, node = self._reports.get(name), self._newest(core.Node, name)
-        # Somebody gave the node up although its connection held, or deleted it: what it said of itself last is true.
-        if (report is not None and report.boot_id == beat.boot_id and (node is None or reported.is_unknown(node))
-                and self._states.get(name, "online") == "online"):
-            await self._apply_node(name, report)
-
-    async def _renew(self, name: str, boot_id: str) -> None:
-        for _ in range(ATTEMPTS):
-            known = self._leases.get(name)
-            wanted = reported.lease(name, known, self._clock.now(), boot_id)
-            try:
-                self._leases[name] = await (self._client.update(wanted) if known else self._client.create(wanted))
-                return
-            except (errors.Conflict, errors.AlreadyExists):
-                found = await self._fresh(coordination.Lease, name, reported.LEASE_NAMESPACE)
-                if found is not None:
-                    self._leases[name] = found
-            except errors.NotFound:
-                if known is None:
-                    raise  # the namespace itself is missing
-                del self._leases[name]
-
     async def _apply_pod(self, node: str, namespace: str, name: str, report: messages.ReportedPod) -> None:
-        existing = self._newest(core.Pod, name, namespace)
+        existing = self._objects.newest(core.Pod, name, namespace)
         for _ in range(ATTEMPTS):
             action = reported.pod(node, report, existing, self._clock.now())
             try:
                 match action:
                     case reported.UpdatePodStatus(pod):
-                        self._keep(await self._client.update_status(pod))
+                        self._objects.keep(await self._client.update_status(pod))
                     case reported.DeletePod():
                         if action.last is not None:
                             with contextlib.suppress(*_HOPELESS):
-                                self._keep(await self._client.update_status(action.last))
+                                self._objects.keep(await self._client.update_status(action.last))
                         await self._client.delete(core.Pod, action.name, action.namespace, uid=action.uid,
                                                   grace_period_seconds=0)
                     case reported.Ignore(reason):
                         self.refused[f"reported/pods: {reason}"] += 1
                 return
             except (errors.Conflict, errors.NotFound):
-                existing = await self._fresh(core.Pod, name, namespace)
+                existing = await self._objects.fresh(core.Pod, name, namespace)
         raise errors.Conflict(f"pod {namespace}/{name} keeps changing")
 
     async def _apply_volumes(self, node: str, report: messages.ReportedVolumes) -> None:
@@ -362,47 +270,9 @@ class Recipient:
         kind = "Warning" if report.type == "Warning" else "Normal"
         await recorder.record(about, kind, report.reason, report.message)
 
-    def _newest(self, kind: type[interface.O], name: str, namespace: str = "") -> interface.O | None:
-        """Return the object as the view shows it, or as it was written here since."""
-        shown = self._view.get(kind, name, namespace)
-        if shown is None:
-            return None
-        written = self._written.get(shown.metadata.uid)
-        return written if isinstance(written, kind) and _is_newer(written, shown) else shown
-
-    async def _fresh(self, kind: type[interface.O], name: str, namespace: str = "") -> interface.O | None:
-        try:
-            return await self._client.get(kind, name, namespace)
-        except errors.NotFound:
-            return None
-
-    def _keep(self, obj: interface.O) -> interface.O:
-        shown = self._view.get(type(obj), obj.metadata.name, obj.metadata.namespace)
-        if shown is None or _is_newer(obj, shown):
-            self._written[obj.metadata.uid] = obj
-        return obj
-
     def _forget(self, name: str) -> None:
-        """Drop what is known of a deleted node, but for its last report while it lives: it will be registered again."""
-        for known in (self._leases, self._ranges, self._recorders):
-            known.pop(name, None)
+        self._recorders.pop(name, None)
         self._rates.forget(name)
-        if self._states.get(name, "online") != "online":
-            self._reports.pop(name, None)
-            self._states.pop(name, None)
+        if self._nodes.forget(name):
             self.mirrors.forget(name)
             self._sequences.forget(name)
-
-
-def _is_newer(one: meta.Object, other: meta.Object) -> bool:
-    """Compare revisions; they are numbers within one server."""
-    return _revision(one) > _revision(other)
-
-
-def _revision(obj: meta.Object) -> int:
-    text = obj.metadata.resource_version
-    return int(text) if text.isdecimal() else 0
-
-
-def _at(node: core.Node, version: str) -> core.Node:
-    return msgspec.structs.replace(node, metadata=msgspec.structs.replace(node.metadata, resource_version=version))
