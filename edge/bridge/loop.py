@@ -82,9 +82,11 @@ class Bridge:
                     self.listening_since = self._clock.now()
                     self.epoch = self._ids.uid()
                     log.info("bus connected", epoch=self.epoch)
+                    self.recipient.absent.bus_back()
                     self._publisher.connected(self.epoch)
                 case bus_interface.Disconnected(reason):
                     self.listening_since = None
+                    self.recipient.absent.bus_away()
                     log.warning("bus away", reason=reason)
                 case bus_interface.Message(topic, payload):
                     parsed = topics.parse(topic)

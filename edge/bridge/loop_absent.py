@@ -1,6 +1,7 @@
 """Gives up nodes that left the bus and did not come back: an agent that is only started again takes no pod out of use.
 
 Effects: the clock, and what it is given to do. A node that loses its power is found out by its silence, not here.
+A broker that ends says everybody's last will before it goes; what it says is about itself then, and no node is blamed.
 """
 
 from __future__ import annotations
@@ -26,15 +27,27 @@ class Absent:
         self._clock, self._give_up = clock, give_up
         self._due: dict[str, tuple[float, str]] = {}
         self._wake = asyncio.Event()
+        self._hearing = True
 
     def left(self, node: str, reason: str) -> None:
-        """Note that a node has left."""
+        """Note that a node has left, as long as one that is back could be heard."""
+        if not self._hearing:
+            return
         self._due.setdefault(node, (self._clock.monotonic() + PATIENCE_SECONDS, reason))
         self._wake.set()
 
     def back(self, node: str) -> None:
         """Note that a node is there."""
         self._due.pop(node, None)
+
+    def bus_away(self) -> None:
+        """Note that nobody can be heard: whoever has left may be back long since, and is not given up."""
+        self._hearing = False
+        self._due.clear()
+
+    def bus_back(self) -> None:
+        """Note that nodes are heard again."""
+        self._hearing = True
 
     async def work(self) -> None:
         """Give nodes up when it is time, until cancelled."""

@@ -64,10 +64,10 @@ class Rack:
         """Run a command inside a machine."""
         return self.lab("shell", machine, "--", *argv, check=check).stdout
 
-    def kill(self, machine: str, program: str, *, check: bool = True) -> None:
+    def kill(self, machine: str, program: str) -> None:
         """Kill a program of a machine with SIGKILL; the machine's init starts it again, as systemd would."""
         pid = json.loads(Path(f"/var/lib/{NAME}-lab/machines/{machine}/services.json").read_text())[program]["pid"]
-        self.shell(machine, "kill", "-9", str(pid), check=check)
+        self.shell(machine, "kill", "-9", str(pid))
 
     def log(self, machine: str, program: str) -> str:
         return Path(f"/var/lib/{NAME}-lab/machines/{machine}/log/{program}.log").read_text(errors="replace")

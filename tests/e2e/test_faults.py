@@ -178,15 +178,16 @@ def silence(rack: Rack) -> list[float]:
             for lease in rack.get("leases", "-n", "kube-node-lease")["items"]]
 
 
-def test_a_broker_that_is_away_brings_what_changed_when_it_is_back(faults: Rack) -> None:
-    """The broker stays away for longer than a node may be silent; that is no reason to take any pod away."""
+@pytest.mark.parametrize("signal", ["KILL", "TERM"])
+def test_a_broker_that_is_away_brings_what_changed_when_it_is_back(faults: Rack, signal: str) -> None:
+    """The broker stays away for longer than a node may be silent; that is no reason to take any pod away. One that is
+    stopped, as for an upgrade, says every node's last will before it goes."""
     before, config = containers(faults), LAB.directory("master") / "etc/rack/mosquitto.conf"
     hidden = config.with_suffix(".hidden")
     until(lambda: len(silence(faults)) == len(topology.RACK), 15, "a restarted server has not heard of every node")
-    config.rename(hidden)
+    # At once: whoever watches the file would end it in his own way.
+    on("master", "sh", "-c", f"mv {config} {hidden}; kill -{signal} {pid_of('master', 'mosquitto')}")
     try:
-        # Whoever watches the file may have ended it already.
-        faults.kill("master", "mosquitto", check=False)
         objects.apply(faults, SPACE, objects.pod("meanwhile", nodeName="node-2"))
         until(lambda: min(silence(faults)) > 14, 30, "the nodes are still heard")
         assert faults.get("pod", "-n", SPACE, "meanwhile")["status"]["phase"] == "Pending"

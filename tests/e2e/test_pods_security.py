@@ -93,18 +93,20 @@ def test_system_calls(here: Within, rack: Rack) -> None:
         "calls", secured(), secured("exec sleep 1000", "free", seccompProfile={"type": "Unconfined"}),
         secured("exec sleep 1000", "default", seccompProfile={"type": "RuntimeDefault"}),
         secured("mkdir /tmp/x || echo denied; exec sleep 1000", "own", seccompProfile=localhost)))
-    until(lambda: "CreateContainerError" in here.kubectl("get", "pod", "calls", "-o", "json"), 20, "no error")
-    statuses = {each["name"]: each for each in here.get("pod", "calls")["status"]["containerStatuses"]}
+
+    def states() -> dict[str, dict[str, Any]]:
+        return {each["name"]: each["state"] for each in here.get("pod", "calls")["status"].get("containerStatuses", ())}
+
+    found = until(lambda: (each := states()) and each["own"].get("waiting", {}).get("reason") == "CreateContainerError"
+                  and all("running" in each[name] for name in ("main", "free", "default")) and each, 30, "no error")
     assert [process(here, "calls", name)["Seccomp"] for name in ("main", "default", "free")] == ["2", "2", "0"]
-    waiting = statuses["own"]["state"]["waiting"]
-    assert waiting["reason"] == "CreateContainerError"
-    path = waiting["message"].partition('cannot load seccomp profile "')[2].partition('"')[0]
+    path = found["own"]["waiting"]["message"].partition('cannot load seccomp profile "')[2].partition('"')[0]
     assert path.endswith("/seccomp/deny/mkdir.json")
     profile = json.dumps({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
         {"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]})
     node = here.path("pod/calls", ".spec.nodeName")
     rack.shell(node, "sh", "-c", f"mkdir -p {path.rpartition('/')[0]}; echo '{profile}' > {path}")
-    here.until_ready("calls", seconds=40)
+    here.until_ready("calls", seconds=50)
     assert "denied\n" in here.kubectl("logs", "calls", "-c", "own")
 
 

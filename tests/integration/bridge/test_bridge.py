@@ -363,6 +363,20 @@ async def test_an_agent_that_is_started_again_is_not_noticed(world: World) -> No
     assert (await world.client.get(core.Node, NODE)).status == before.status
 
 
+async def test_the_last_wills_of_a_broker_that_ends_are_nobodys_fault(world: World) -> None:
+    await registered(world)
+    await world.say_state("online")
+    await world.say_state("lost")
+    _, bus = world.server
+    bus.drop("the broker ends")
+    await until(lambda: world.bridge.listening_since is None or None)
+    world.clock.advance(loop_absent.PATIENCE_SECONDS)
+    bus.connect()
+    await world.beat()
+    await wait_for(world, coordination.Lease, NODE, "kube-node-lease", lambda lease: bool(lease.spec.renew_time))
+    assert await world.ready() == "True"
+
+
 async def test_a_lost_node_is_soon_unknown_and_ready_when_it_reports_again(world: World) -> None:
     await registered(world)
     await world.say_state("online")

@@ -62,6 +62,18 @@ async def test_a_node_that_is_back_in_time_is_not(rig: Rig) -> None:
     assert await rig.after(PATIENCE_SECONDS) == [("a", "gone again")]
 
 
+async def test_nobody_is_given_up_while_nobody_can_be_heard(rig: Rig) -> None:
+    """What was said in the moment in which the broker ended is heard before and after its end."""
+    rig.absent.left("a", "the broker says so while it ends")
+    rig.absent.bus_away()
+    rig.absent.left("b", "worked off a moment late")
+    assert await rig.after(PATIENCE_SECONDS) == []
+    rig.absent.bus_back()
+    assert await rig.after(PATIENCE_SECONDS) == []
+    rig.absent.left("a", "gone")
+    assert await rig.after(PATIENCE_SECONDS) == [("a", "gone")]
+
+
 async def test_what_the_api_does_not_take_is_tried_again(rig: Rig) -> None:
     rig.failures = 2
     rig.absent.left("a", "gone")
