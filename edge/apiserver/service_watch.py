@@ -13,7 +13,8 @@ from edge.api import errors, scheme
 from edge.apiserver import selection, watching
 from edge.apiserver.lookup import prefix_of
 from edge.apiserver.paths import Options
-from edge.apiserver.service import Service, too_new
+from edge.apiserver.service import Service
+from edge.apiserver.service_reading import too_new
 from edge.apiserver.watching import Notice
 from edge.store import interface as store_interface
 
