@@ -1,6 +1,6 @@
 """Decides what is wrong on the rack's wire from what was seen there: offers of addresses, and claims to addresses.
 
-An offer is the answer to a DHCPDISCOVER (RFC 2131), a claim the answer to an ARP probe (RFC 5227).
+An offer is the answer to a DHCPDISCOVER (RFC 2131), a claim the answer to an ARP request (RFC 826).
 """
 
 from __future__ import annotations

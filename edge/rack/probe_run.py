@@ -82,7 +82,8 @@ def look(rack: Rack, now: datetime, clock: Clock, ids: Ids) -> tuple[Finding, ..
     uid = ids.uid().replace("-", "")
     client_mac = "02:" + ":".join(uid[at:at + 2] for at in range(0, 10, 2))
     try:
-        seen = probe_wire.look(rack.interface, wire.mac, client_mac, int(uid[-8:], 16), probe.asked(wire), clock)
+        seen = probe_wire.look(rack.interface, wire.mac, str(wire.address.ip), client_mac, int(uid[-8:], 16),
+                               probe.asked(wire), clock)
     except OSError as error:
         raise RackError(f"{rack.interface} cannot be used: {(error.strerror or str(error)).lower()}") from error
     return probe.findings(seen, wire)

@@ -49,12 +49,14 @@ _FILTER = (
 )
 
 
-def look(interface: str, mac: str, client_mac: str, transaction: int, addresses: Sequence[str], clock: Clock) -> Seen:
+def look(interface: str, mac: str, address: str, client_mac: str, transaction: int, addresses: Sequence[str],
+         clock: Clock) -> Seen:
     """Ask on the interface and return what came back within SECONDS.
 
     Args:
         interface: on the rack's switch.
         mac: hardware address of the interface; frames come from it, since a switch may know no other here.
+        address: the interface's own; who is asked has nothing to defend against a question that comes from it.
         client_mac: whom the address would be for; nobody's.
         transaction: number by which answers are known.
         addresses: whose owners to ask for.
@@ -67,11 +69,20 @@ def look(interface: str, mac: str, client_mac: str, transaction: int, addresses:
     discover = _discover(client_mac, transaction)
     questions = [bytes(Ether(src=mac, dst=BROADCAST) / IP(src=NOBODY, dst=EVERYBODY)
                        / UDP(sport=68, dport=67) / discover)]
-    questions += [bytes(Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=NOBODY, pdst=address))
-                  for address in addresses]
+    questions += [_whose(asked, mac, address) for asked in addresses]
     with _listening(interface) as wire:
         frames = _frames(wire, interface, questions, bytes(discover), clock)
     return _seen(frames, transaction)
+
+
+def _whose(asked: str, mac: str, address: str) -> bytes:
+    """Return the question for an address's owner.
+
+    The probe of RFC 5227, which comes from nobody, is for an address that the asker is about to take: dhcpcd gives its
+    own away after two of them. It is right for the master's own address alone, which nobody else may have.
+    """
+    sender = NOBODY if asked == address else address
+    return bytes(Ether(src=mac, dst=BROADCAST) / ARP(op=1, hwsrc=mac, psrc=sender, pdst=asked))
 
 
 def _discover(client_mac: str, transaction: int) -> Packet:

@@ -8,10 +8,13 @@ import subprocess
 from pathlib import Path
 
 CACHE = Path(os.environ.get("EDGE_MACHINES_CACHE", "/var/cache/edge-machines"))
-RELEASE = "bookworm"
+RELEASE = os.environ.get("EDGE_MACHINES_RELEASE", "bookworm")
+"""Debian 12 (bookworm) or 13 (trixie), as Raspberry Pi OS is made of them."""
+SYSTEM = {"bookworm": "Debian 12", "trixie": "Debian 13"}[RELEASE]
 PACKAGES = ("systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "iputils-ping", "procps", "sudo", "kmod",
-            "openssh-server", "python3", "network-manager", "ifupdown", "isc-dhcp-client", "libpam-systemd",
-            "systemd-timesyncd", "systemd-resolved")
+            "openssh-server", "python3", "network-manager", "ifupdown", "libpam-systemd",
+            "systemd-timesyncd", "systemd-resolved",
+            {"bookworm": "isc-dhcp-client", "trixie": "dhcpcd-base"}[RELEASE])
 """What Raspberry Pi OS Lite and Debian's own images have, as far as the rack meets it; nothing the rack needs."""
 USER, PASSWORD = "pi", "raspberry"
 """What an imager asks for, and what too many people answer."""
@@ -32,11 +35,11 @@ rm -f "$1/etc/resolv.conf"; : > "$1/etc/resolv.conf"
 def ready() -> Path:
     """Return the card's contents as a tar file; made once for each version of the recipe."""
     recipe = hashlib.sha256(repr((RELEASE, PACKAGES, _CUSTOMIZE)).encode()).hexdigest()[:12]
-    tar = CACHE / f"card-{recipe}.tar"
+    tar = CACHE / f"card-{RELEASE}-{recipe}.tar"
     if tar.exists():
         return tar
     CACHE.mkdir(parents=True, exist_ok=True)
-    for old in CACHE.glob("card-*"):
+    for old in CACHE.glob(f"card-{RELEASE}-*"):
         old.unlink()
     beside = CACHE / f"new-{tar.name}"
     excluded = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("man", "doc", "locale")]

@@ -60,7 +60,8 @@ def _boot(board: Board, public_key: str) -> str:
     """Return what stands for the kernel and for what the imager wrote.
 
     The files in /etc are the card's own instead of Podman's mounts. There is no udev, so that network managers take
-    the interfaces as they are: sysfs is read-only for that.
+    the interfaces as they are: sysfs is read-only for that. The last line is the kernel's command line: Debian 13's
+    systemd still takes the control groups of a host that has the old ones.
     """
     return f"""umount /etc/hosts /etc/hostname /etc/resolv.conf
 mount -o remount,ro,bind /sys
@@ -75,7 +76,7 @@ if [ ! -e /etc/ssh/ssh_host_ed25519_key ]; then
   {_MANAGED[board.manager]}
   ln -sf /lib/systemd/system/{board.manager}.service /etc/systemd/system/multi-user.target.wants/
 fi
-exec /sbin/init"""
+exec /sbin/init SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1"""
 
 
 class Machines:

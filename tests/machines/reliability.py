@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-_HEAD = """# How the rack heals
+from tests.machines import image
 
-What `./scripts/test machines` did to a rack of four machines, and how long it took until every node was Ready again and
-the sample application answered a browser in the home network. Nobody touched the rack in between, but where it says so.
+_HEAD = f"""# How the rack heals
 
-The machines are containers with Debian 12's systemd, their own kernel network stacks, a switch and a home network, all
-on one computer with two cores (`tests/machines`). Workers' networks are managed by systemd-networkd, ifupdown and
+What `./scripts/test machines` did to a rack of four machines, and how long it took until every node was Ready and had
+been heard again, which is every 5 s, and every pod of the sample application answered a browser in the home network.
+Nobody touched the rack in between, but where it says so.
+
+The machines are containers with {image.SYSTEM}'s systemd, their own kernel network stacks, a switch and a home network,
+all on one computer with two cores (`tests/machines`). Workers' networks are managed by systemd-networkd, ifupdown and
 NetworkManager, the master's by NetworkManager. A board boots slower: add the time from power to network, 20 to 40 s on
 a Pi. Times are single measurements on a shared computer; `EDGE_WRITE_DOCS=1 ./scripts/test machines` makes this page.
 

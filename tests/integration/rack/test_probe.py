@@ -131,14 +131,42 @@ def test_a_wire_on_which_all_is_well_has_no_findings_and_no_lease_is_taken(wire:
     assert (wire.folder / "run/findings.json").stat().st_mode & 0o777 == 0o644
 
 
+ARP_SENDERS = """
+import socket
+wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0806))
+wire.bind(("eth0", 0x0806))
+print(flush=True)
+while True:
+    arp = wire.recv(128)[14:]
+    print(socket.inet_ntoa(arp[14:18]), socket.inet_ntoa(arp[24:28]), flush=True)
+"""
+
+
+@needs_scapy
+def test_no_machine_has_to_defend_its_address_against_the_question(wire: Wire) -> None:
+    """dhcpcd declines its lease when it hears two probes for it, which come from 0.0.0.0 (RFC 5227)."""
+    wire.serve(MASTER, "10.0.0.2", "10.0.0.20")
+    wire.plug_in(NODE, "10.0.0.2/24")
+    wire.lease(_10_0_0_2=MACS[NODE])
+    with subprocess.Popen(("ip", "netns", "exec", NODE, sys.executable, "-c", ARP_SENDERS), stdout=subprocess.PIPE,
+                          text=True) as listening:
+        assert listening.stdout is not None
+        listening.stdout.readline()
+        assert wire.findings() == []
+        listening.terminate()
+        heard = set(listening.stdout.read().splitlines())
+    assert {line.split()[0] for line in heard if line.endswith(" 10.0.0.2")} == {"10.0.0.1"}
+    assert {line.split()[0] for line in heard if line.endswith(" 10.0.0.1")} <= {"0.0.0.0", "10.0.0.2"}
+
+
 @needs_scapy
 def test_other_servers_and_stolen_addresses_are_all_named(wire: Wire) -> None:
     wire.lease(_10_0_0_2=MACS[NODE], _10_0_0_3="02:9a:00:00:00:77")
     wire.serve(MASTER, "10.0.0.2", "10.0.0.20")
     wire.plug_in(NODE, "10.0.0.2/24")
-    wire.plug_in(HOME, "192.168.77.1/24")
+    wire.plug_in(HOME, "192.168.77.1/24", "10.0.0.2/24")
     wire.serve(HOME, "192.168.77.50", "192.168.77.60")
-    wire.plug_in(STRANGER, "172.20.0.1/24", "10.0.0.1/24", "10.0.0.2/24")
+    wire.plug_in(STRANGER, "172.20.0.1/24", "10.0.0.1/24")
     wire.serve(STRANGER, "172.20.0.50", "172.20.0.60", "--dhcp-option=option:dns-server,8.8.8.8")
     found = wire.findings()
     rogues = {each["mac"]: each["message"] for each in found if each["reason"] == ROGUE_SERVER}
@@ -149,7 +177,7 @@ def test_other_servers_and_stolen_addresses_are_all_named(wire: Wire) -> None:
     stolen = {each["address"]: each["message"] for each in found if each["reason"] == DUPLICATE_ADDRESS}
     assert stolen.keys() == {"10.0.0.1", "10.0.0.2"}
     assert "the master's own address" in stolen["10.0.0.1"]
-    assert f"is leased to {MACS[NODE]}, and {MACS[STRANGER]} uses it too" in stolen["10.0.0.2"]
+    assert f"is leased to {MACS[NODE]}, and {MACS[HOME]} uses it too" in stolen["10.0.0.2"]
     assert {each["reason"] for each in found} == {ROGUE_SERVER, DUPLICATE_ADDRESS}
 
 
