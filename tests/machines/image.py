@@ -19,11 +19,15 @@ PACKAGES = ("systemd", "systemd-sysv", "dbus", "ca-certificates", "iproute2", "i
 USER, PASSWORD = "pi", "raspberry"
 """What an imager asks for, and what too many people answer."""
 
-# In a container with the old control groups, Debian 13's systemd is not told when a session's group is empty, and waits
-# for it at every reboot: its sessions are processes of sshd.
-_SESSIONS = 'chroot "$1" pam-auth-update --package --remove systemd' if RELEASE == "trixie" else ""
+# In a container with the old control groups, Debian 13's systemd is not told when a group is empty, and waits for it:
+# so sessions are processes of sshd, and what starts when it is asked does not end when nobody asks.
+_OLD_GROUPS = """chroot "$1" pam-auth-update --package --remove systemd
+stay="$1/etc/systemd/system/systemd-hostnamed.service.d"
+mkdir -p "$stay"
+printf '[Service]\\nEnvironment=SYSTEMD_EXIT_ON_IDLE=0\\n' > "$stay/stay.conf"
+"""
 _CUSTOMIZE = f"""set -eu
-{_SESSIONS}
+{_OLD_GROUPS if RELEASE == "trixie" else ""}
 chroot "$1" useradd --create-home --shell /bin/bash --groups sudo {USER}
 echo '{USER}:{PASSWORD}' | chroot "$1" chpasswd
 echo '{USER} ALL=(ALL) NOPASSWD: ALL' > "$1/etc/sudoers.d/010_{USER}-nopasswd"
