@@ -84,9 +84,15 @@ class Cluster:
             metadata = replace(obj.metadata, uid="", resource_version="", creation_timestamp=None, finalizers=())
             await self.client.create(replace(obj, metadata=metadata))
 
-    async def reasons(self, about: str) -> set[str]:
-        return {event.reason for event in (await self.client.list(core.Event)).items
-                if event.involved_object.name == about}
+    async def until_told(self, about: str, *reasons: str) -> None:
+        """Wait until there are events about an object with all of these reasons."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                told = {event.reason for event in (await self.client.list(core.Event)).items
+                        if event.involved_object.name == about}
+                if set(reasons) <= told:
+                    return
+                await asyncio.sleep(0.01)
 
 
 def is_bound(claim: core.PersistentVolumeClaim) -> bool:
@@ -151,6 +157,7 @@ async def test_a_pod_its_claim_and_its_data_from_the_beginning_to_the_end(cluste
     waiting = await cluster.until(core.PersistentVolumeClaim, "data",
                                   lambda found: found.spec.storage_class_name == "local-path")
     assert waiting.status.phase == "Pending"
+    await cluster.until_told("data", "WaitForFirstConsumer")
     await cluster.add(pod_with("data"))
     claim = await cluster.until(core.PersistentVolumeClaim, "data", is_bound)
     pod = await cluster.until(core.Pod, "web", lambda found: bool(found.spec.node_name))
@@ -162,8 +169,7 @@ async def test_a_pod_its_claim_and_its_data_from_the_beginning_to_the_end(cluste
     sent = messages.decode(messages.DesiredPod, await cluster.until_sent(
         topics.desired_pod(node, pod.metadata.uid)))
     assert sent.claims["data"].spec.local == volume.spec.local
-    assert {"WaitForFirstConsumer", "ExternalProvisioning", "Provisioning", "ProvisioningSucceeded"} <= \
-        await cluster.reasons("data")
+    await cluster.until_told("data", "ExternalProvisioning", "Provisioning", "ProvisioningSucceeded")
 
     await cluster.client.delete(core.PersistentVolumeClaim, "data", "default")
     held = await cluster.client.get(core.PersistentVolumeClaim, "data", "default")
@@ -213,11 +219,7 @@ async def test_many_claims_get_many_volumes_and_none_is_given_twice(cluster: Clu
 
 async def test_a_claim_for_many_nodes_is_refused_by_the_local_class_with_a_reason(cluster: Cluster) -> None:
     await cluster.add(wants("shared", "ReadWriteMany"))
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            if "ProvisioningFailed" in await cluster.reasons("shared"):
-                return
-            await asyncio.sleep(0.01)
+    await cluster.until_told("shared", "ProvisioningFailed")
 
 
 async def test_an_ephemeral_volume_comes_and_goes_with_its_pod(cluster: Cluster) -> None:
