@@ -120,8 +120,12 @@ async def candidates(joining: Joining, pinned: str = "") -> tuple[Master, ...]:
 
 
 async def ask(master: Master, method: str, path: str, secure: ssl.SSLContext, *, token: str = "",
-               body: bytes | None = None) -> tuple[int, bytes]:
-    """Raises JoinError: nobody there, or not the master the certificate speaks of."""
+              body: bytes | None = None) -> tuple[int, bytes]:
+    """Make one request and return its status and body.
+
+    Raises:
+        JoinError: nobody is there, or it is not the master that the certificate speaks of.
+    """
     def send() -> tuple[int, bytes]:
         connection = http.client.HTTPSConnection(master.address, master.port, context=secure, timeout=HTTP_SECONDS)
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
@@ -142,7 +146,7 @@ async def ask(master: Master, method: str, path: str, secure: ssl.SSLContext, *,
 
 
 def unverified() -> ssl.SSLContext:
-    # Only for fetching the CA, whose public key is then compared with the pinned hash.
+    """Return a context that trusts anybody: for fetching the CA, whose key is then compared with the pinned hash."""
     made = ssl.create_default_context()
     made.check_hostname = False
     made.verify_mode = ssl.CERT_NONE
