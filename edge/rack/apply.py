@@ -61,7 +61,7 @@ def apply(rack: Rack, parts: Collection[Part] = PARTS, clock: Clock | None = Non
 
 
 def preview(rack: Rack) -> tuple[str, ...]:
-    """Return what an apply would change. Changes nothing.
+    """Return what an apply would change, once the programs that will read it have found no fault. Changes nothing.
 
     Raises:
         RackError: it would be refused.
@@ -71,6 +71,7 @@ def preview(rack: Rack) -> tuple[str, ...]:
     _refuse(rack, facts)
     documents = renderers.documents(rack, facts)
     changed = files.differing(documents)
+    files.tried(changed)
     commands = plan.network(rack, facts, changed)
     return (*(() if facts.authority else (f"make the rack's identities in {rack.pki_dir}",)),
             *(f"write {document.path}" for document in changed),

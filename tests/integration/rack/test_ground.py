@@ -125,12 +125,13 @@ def test_a_configuration_that_is_refused_changes_nothing(site: Site) -> None:
     programs = site.directory / "programs"
     programs.mkdir()
     (programs / "nft").write_text('#!/bin/sh\n[ "$1" != --check ] || { echo "no such set" >&2; exit 1; }\n'
-                                  'exec /usr/sbin/nft "$@"\n')
+                                  'exec /usr/sbin/nft.real "$@"\n')
     (programs / "nft").chmod(0o755)
     site.configure("bus_port = 8884")
-    said = mounted(site, programs / "nft", "/usr/sbin/nft", "apply")
-    assert "rack.nft would not work" in said
-    assert "no such set" in said
+    for command in ("apply", "apply --check"):
+        said = mounted(site, programs / "nft", "/usr/sbin/nft", command)
+        assert f"{site.directory}/config/rack.nft would not work" in said
+        assert "no such set" in said
     assert {path: path.read_bytes() for path in (site.directory / "config").rglob("*") if path.is_file()} == before
     assert site.rack("check", code=None)
 
@@ -158,7 +159,7 @@ def mounted(site: Site, program: Path, over: str, *arguments: str) -> str:
               f"{site.directory}/programs/sbin/nft.real && cp {program} {site.directory}/programs/sbin/nft && "
               f"mount -t overlay none -o lowerdir={site.directory}/programs/sbin:/usr/sbin /usr/sbin && "
               f"exec {sys.executable} -m edge.rack.main {' '.join(arguments)} --config {site.settings}")
-    (site.directory / "programs/sbin").mkdir()
+    (site.directory / "programs/sbin").mkdir(exist_ok=True)
     ran = site.inside(MASTER, "unshare", "--mount", "sh", "-c", script)
     if "overlay" in ran.stderr and "mount" in ran.stderr:
         pytest.skip(f"no overlay mounts here: {ran.stderr}")
