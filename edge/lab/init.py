@@ -149,7 +149,9 @@ class Init:
 
 
 def _hear_signals() -> None:
-    """A program inherits what is blocked here, and would never hear that it is to stop."""
+    """A program inherits what is blocked here, and would never hear that it is to stop; nor, in a lab that was started
+    under nohup, that it is to read its files again."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD, signal.SIGTERM})
 
 
