@@ -30,6 +30,8 @@ _TAIL = """
   was flashed anew waits for one command, `edgectl node adopt`.
 - What the master's uplink does (away, another address) changes nothing inside the rack.
 
+The same was done to machines with Debian 13 (`EDGE_MACHINES_RELEASE=trixie`), which heal in much the same times.
+
 ## What was not tried
 
 Physical boards, worn cards, real Wi-Fi. Loss of single packets, since the kernel used has no `netem`.
