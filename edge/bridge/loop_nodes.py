@@ -10,13 +10,11 @@ import msgspec
 from edge import logs
 from edge.api import coordination, core, errors
 from edge.bridge import interface, loop_absent, reported, surroundings
-from edge.bridge.loop_written import Written
+from edge.bridge.loop_written import ATTEMPTS, Written
 from edge.bus import messages
 from edge.client.interface import Client
 from edge.clock import Clock
 from edge.pki import names
-
-ATTEMPTS = 5
 
 log = logs.get("bridge")
 

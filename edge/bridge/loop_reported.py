@@ -16,7 +16,7 @@ from edge import logs
 from edge.api import core, errors, meta, mirror_pods
 from edge.bridge import inbox, interface, loop_mirrors, rates, reported, sequence, surroundings, volumes
 from edge.bridge.loop_nodes import Nodes
-from edge.bridge.loop_written import Written
+from edge.bridge.loop_written import ATTEMPTS, Written
 from edge.bus import interface as bus_interface
 from edge.bus import messages, topics
 from edge.client.interface import Client
@@ -24,7 +24,6 @@ from edge.client.recorder import Recorder
 from edge.clock import Clock
 from edge.ids import Ids
 
-ATTEMPTS = 5
 RETRY_SECONDS = 1.0
 WORKERS = 16
 

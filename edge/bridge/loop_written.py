@@ -9,6 +9,9 @@ from edge.api import errors, meta
 from edge.bridge import interface
 from edge.client.interface import Client
 
+ATTEMPTS = 5
+"""How often a write is made again on what is stored by then, when somebody else was faster."""
+
 
 class Written:
     """A view, and what has been written since."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +26,7 @@ from edge.rack.commands import RackError, run
 from edge.rack.facts import Facts
 from edge.rack.settings import Rack
 
-INSTALL = ("looking at the wire needs scapy, which is not installed: `/opt/edge/bin/pip install 'scapy>=2.8,<3'` "
+INSTALL = (f"looking at the wire needs scapy, which is not installed: `{sys.prefix}/bin/pip install 'scapy>=2.8,<3'` "
            "(the extra `probe` of edgerack)")
 
 
